@@ -1,4 +1,4 @@
-"""What all tests share: one thread for torch, and Hypothesis examples that are the same on every machine in CI."""
+"""What all tests share: one thread for torch, and Hypothesis examples that are the same in every CI run."""
 
 import os
 
