@@ -1,0 +1,218 @@
+"""The comparison table: one row per game, algorithm and optimiser, over the seeds of its finished runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from rllib_lase.evaluation.metrics import METRICS, share_given
+from rllib_lase.evaluation.statistics import t_interval
+from rllib_lase.registry import ALGORITHMS
+from rllib_lase.run_schema import RunError, as_floats
+from rllib_lase.runs import RunFolder
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+INTERVAL_METRICS = ("collective_reward", "equality", "equality_after_gifting", "share_given")
+"""Metrics that the table gives with their interval over seeds."""
+
+MEAN_METRICS = ("env_steps", "wall_seconds", "env_steps_per_second")
+"""Bookkeeping that the table gives as a plain mean over seeds."""
+
+_IDENTITY = ("game", "preset", "algo", "optimizer")
+_REWARD_LISTS = ("reward_per_agent", "reward_after_gifting_per_agent", "counts_per_agent")
+
+
+def group_runs(runs: Sequence[RunFolder]) -> dict[tuple[str, ...], list[RunFolder]]:
+    """Runs that differ in nothing but their seed, grouped.
+
+    Args:
+        runs: Any runs.
+
+    Returns:
+        Runs by (game, preset, algo, optimizer, variant), algorithms in the order of their registry. The
+        variant is empty unless runs of one algorithm differ in a setting: then it names it, "delta=0.2".
+
+    Raises:
+        RunError: two runs of a group have the same seed.
+    """
+    same_algorithm: dict[tuple[str, ...], list[RunFolder]] = {}
+    for run in runs:
+        key = tuple(str(run.config[name] or "") for name in _IDENTITY)
+        same_algorithm.setdefault(key, []).append(run)
+    rank = {algo_id: index for index, algo_id in enumerate(ALGORITHMS)}
+    groups: dict[tuple[str, ...], list[RunFolder]] = {}
+    for key in sorted(same_algorithm, key=lambda key: (key[:2], rank.get(key[2], len(rank)), key[2:])):
+        members = same_algorithm[key]
+        differing = _differing_options(members)
+        for run in members:
+            options = _options(run.config)
+            variant = ", ".join(f"{name}={options.get(name)}" for name in differing)
+            groups.setdefault((*key, variant), []).append(run)
+    for members in groups.values():
+        _refuse_equal_seeds(members)
+    return groups
+
+
+def comparison_frame(runs: Sequence[RunFolder]) -> pd.DataFrame:
+    """The table as numbers.
+
+    Args:
+        runs: Finished runs.
+
+    Returns:
+        One row per group of runs that differ in their seed only: `game`, `preset`, `algo`, `optimizer`,
+        `algorithm` ("independent (ppo)"), `variant`, `seeds`; per metric of `INTERVAL_METRICS` its mean over
+        seeds, `<metric>_low` and `<metric>_high` (95 % Student-t interval), `<metric>_std` and
+        `<metric>_seeds` (seeds for which it is defined); the means of `MEAN_METRICS`; `counts/<event>` per
+        episode, sum over agents; and a game's own `<name>`, mean over agents. NaN where undefined.
+
+    Raises:
+        RunError: a run has no valid summary, or two runs of a group have the same seed.
+    """
+    rows = []
+    for key, members in group_runs(runs).items():
+        game, preset, algo, optimizer, variant = key
+        row: dict[str, Any] = {
+            "game": game,
+            "preset": preset,
+            "algo": algo,
+            "optimizer": optimizer,
+            "algorithm": members[0].algorithm,
+            "variant": variant,
+            "seeds": len(members),
+        }
+        values = pd.DataFrame([_scalars(run.summary()) for run in members])
+        for name in INTERVAL_METRICS:
+            interval = t_interval(values[name])
+            row |= {
+                name: interval.estimate,
+                f"{name}_low": interval.low,
+                f"{name}_high": interval.high,
+                f"{name}_std": interval.std,
+                f"{name}_seeds": interval.num_values,
+            }
+        row |= values.drop(columns=list(INTERVAL_METRICS)).mean().to_dict()
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def display_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table for people: texts under the metrics' labels; columns that say nothing are left out.
+
+    Args:
+        frame: As `comparison_frame` returns it.
+
+    Returns:
+        A frame of texts. "56.8 ± 2.1" is the mean over seeds and half of its 95 % interval, "(3 of 5)" tells
+        that the value is defined for three seeds only, "n/a" that it is undefined.
+    """
+    columns: dict[str, list[str]] = {}
+    if frame["game"].nunique() > 1 or frame["preset"].nunique() > 1:
+        columns["Game"] = [
+            f"{g} ({p})" if p else g for g, p in zip(frame["game"], frame["preset"], strict=True)
+        ]
+    columns["Algorithm"] = [
+        f"{algorithm}, {variant}" if variant else algorithm
+        for algorithm, variant in zip(frame["algorithm"], frame["variant"], strict=True)
+    ]
+    columns["Seeds"] = [str(seeds) for seeds in frame["seeds"]]
+    for name in INTERVAL_METRICS:
+        columns[METRICS[name].label] = [_interval_text(row, name) for _, row in frame.iterrows()]
+    for name in _game_columns(frame):
+        columns[readable(name)] = [format_number(value) for value in frame[name]]
+    for name in MEAN_METRICS:
+        columns[METRICS[name].axis_label] = [format_number(value) for value in frame[name]]
+    return pd.DataFrame(columns)
+
+
+def rich_table(frame: pd.DataFrame, title: str) -> Table:
+    """The table for a terminal.
+
+    Args:
+        frame: As `comparison_frame` returns it.
+        title: Its heading.
+
+    Returns:
+        A table that `rich.print` shows; the caption explains the interval.
+    """
+    from rich.table import Table
+
+    shown = display_frame(frame)
+    table = Table(
+        title=title,
+        caption="mean ± half of the 95 % interval over seeds; n/a: undefined",
+        row_styles=["", "dim"],
+    )
+    for column in shown.columns:
+        table.add_column(column, justify="left" if column in ("Game", "Algorithm") else "right")
+    for row in shown.itertuples(index=False):
+        table.add_row(*row)
+    return table
+
+
+def readable(name: str) -> str:
+    """A column's name for people: "counts/waste_cleaned" as "Waste cleaned"."""
+    return name.removeprefix("counts/").replace("_", " ").capitalize()
+
+
+def format_number(value: float) -> str:
+    """A number with a precision that fits a table; "n/a" where undefined."""
+    if value is None or np.isnan(value):
+        return "n/a"
+    decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    text = f"{value:,.{decimals}f}"
+    return text.lstrip("-") if float(text.replace(",", "")) == 0 else text
+
+
+def _interval_text(row: pd.Series[Any], name: str) -> str:
+    text = format_number(row[name])
+    half_width = (row[f"{name}_high"] - row[f"{name}_low"]) / 2
+    if not np.isnan(half_width):
+        text += f" ± {format_number(half_width)}"
+    if 0 < row[f"{name}_seeds"] < row["seeds"]:
+        text += f" ({row[f'{name}_seeds']} of {row['seeds']})"
+    return text
+
+
+def _game_columns(frame: pd.DataFrame) -> list[str]:
+    fixed = {*_IDENTITY, "algorithm", "variant", "seeds", *MEAN_METRICS}
+    return [name for name in frame.columns if name not in fixed and not name.startswith(INTERVAL_METRICS)]
+
+
+def _scalars(summary: Mapping[str, Any]) -> dict[str, float]:
+    """One run's numbers: the metrics, and a game's own lists brought down to one number each."""
+    numbers = {name: float(as_floats(summary[name])) for name in (*INTERVAL_METRICS[:3], *MEAN_METRICS)}
+    numbers["share_given"] = float(share_given(as_floats(summary["gift_weights"])).mean())
+    for name, counts in summary.get("counts_per_agent", {}).items():
+        numbers[f"counts/{name}"] = float(as_floats(counts).sum())
+    for key, value in summary.items():
+        if key.endswith("_per_agent") and key not in _REWARD_LISTS:
+            numbers[key.removesuffix("_per_agent")] = float(as_floats(value).mean())
+    return numbers
+
+
+def _options(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything that was asked for but the seed, flat."""
+    return {"env_steps": config["env_steps"], **config["game_params"], **config["settings"]}
+
+
+def _differing_options(runs: Sequence[RunFolder]) -> list[str]:
+    options = [_options(run.config) for run in runs]
+    names = dict.fromkeys(name for option in options for name in option)
+    return [name for name in names if any(o.get(name) != options[0].get(name) for o in options)]
+
+
+def _refuse_equal_seeds(runs: Sequence[RunFolder]) -> None:
+    seen: dict[int, RunFolder] = {}
+    for run in runs:
+        other = seen.setdefault(run.config["seed"], run)
+        if other is not run:
+            raise RunError(
+                f"{run.path}: same seed {run.config['seed']} and same settings as {other.path}; expected "
+                "different seeds, as an interval counts runs as independent. Move one of the two elsewhere."
+            )

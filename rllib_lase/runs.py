@@ -1,0 +1,344 @@
+"""The folder of one run: written while training goes on, read back by reports and evaluation.
+
+Knows the files and nothing of how they come about: neither Ray nor torch. Tables are kept in memory and
+published by an atomic rename every few seconds, so that a run which is cut off leaves whole files behind.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import re
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rllib_lase.run_schema import (
+    CONFIG_KEYS,
+    EPISODE_COLUMNS,
+    FORMAT,
+    GIFT_COLUMNS,
+    PROGRESS_COLUMNS,
+    RunError,
+    check_columns,
+    check_config,
+    check_summary,
+    normalise,
+    read_json,
+    write_json,
+)
+from rllib_lase.run_tables import GiftRows, ProgressRows, publish
+from rllib_lase.version import __version__
+
+__all__ = ["RunError", "RunFolder", "find_runs", "installed_versions"]
+
+_FLUSH_SECONDS = 5.0
+_FLUSH_SHARE = 0.02
+"""Writing may take at most this share of the time, however long the tables grow."""
+
+_LIBRARIES = ("ray", "torch", "numpy", "numba", "gymnasium", "pettingzoo", "pandas", "pyarrow")
+
+
+class RunFolder:
+    """One run's folder. `create` opens it for writing, `open` for reading.
+
+    Used as a context manager, a created folder publishes all it holds when the block is left, by Ctrl-C too.
+    """
+
+    def __init__(self, path: Path, config: dict[str, Any], writable: bool) -> None:
+        self.path = path
+        self.config = config
+        self._writable = writable
+        self._progress = ProgressRows()
+        self._gifts = GiftRows()
+        self._next_flush = time.monotonic() + _FLUSH_SECONDS
+
+    @classmethod
+    def create(cls, path: Path | str, config: Mapping[str, Any], *, overwrite: bool = False) -> RunFolder:
+        """Makes the folder of a new run and writes its config.json.
+
+        Args:
+            path: The run's own folder; parents are made.
+            config: The keys of `CONFIG_KEYS`; `format` and `versions` are filled in where absent.
+            overwrite: Replace a run that is already there. Only a run's own files are removed.
+
+        Raises:
+            RunError: The folder holds a run that has got anywhere and `overwrite` is not set, or other files,
+                or `config` lacks a key.
+        """
+        folder = Path(path)
+        content = normalise({"format": FORMAT, "versions": installed_versions(), **config})
+        check_config(content, folder / "config.json")
+        _make_room(folder, overwrite)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "config.json", {key: content[key] for key in [*CONFIG_KEYS, *content]})
+        return cls(folder, content, writable=True)
+
+    @classmethod
+    def open(cls, path: Path | str) -> RunFolder:
+        """Opens a run to read it, finished or not.
+
+        Raises:
+            RunError: there is no run at `path`, or its config.json is not what it should be.
+        """
+        folder = Path(path)
+        if not (folder / "config.json").is_file():
+            runs = find_runs(folder)
+            cure = (
+                f"It holds runs; did you mean {runs[0].path}?" if runs else "Give the folder named by --out."
+            )
+            raise RunError(f"{folder}: holds no run (no config.json). {cure}")
+        config = read_json(folder / "config.json")
+        check_config(config, folder / "config.json")
+        return cls(folder, config, writable=False)
+
+    @property
+    def checkpoints_path(self) -> Path:
+        """Folder of the run's checkpoints; made by whoever writes one."""
+        return self.path / "checkpoints"
+
+    @property
+    def gif_path(self) -> Path:
+        """The picture of one evaluation episode."""
+        return self.path / "episode.gif"
+
+    @property
+    def report_path(self) -> Path:
+        """The run's report page."""
+        return self.path / "report.html"
+
+    @property
+    def agent_ids(self) -> tuple[str, ...]:
+        """The agents, in the order of every list and matrix.
+
+        Raises:
+            RunError: there is no training curve to read them from.
+        """
+        prefix = "reward/"
+        return tuple(name.removeprefix(prefix) for name in self.progress().columns if name.startswith(prefix))
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run came to its end and has been evaluated."""
+        return (self.path / "summary.json").is_file() and bool(self.summary()["status"] == "finished")
+
+    @property
+    def algorithm(self) -> str:
+        """Algorithm with its optimiser, as in every table: "independent (ppo)"."""
+        return f"{self.config['algo']} ({self.config['optimizer']})"
+
+    def append_progress(self, row: Mapping[str, float]) -> None:
+        """Adds one iteration's row; cheap, as the file is written every few seconds only.
+
+        Args:
+            row: The columns of `PROGRESS_COLUMNS` and any others, all real numbers; NaN where undefined.
+                A column may come up late or be left out: its gaps are NaN.
+
+        Raises:
+            RunError: a column is missing or holds no number, or `iteration` does not rise.
+        """
+        self._check_writable()
+        self._progress.append(row, self.path / "progress.parquet")
+        if time.monotonic() >= self._next_flush:
+            self.flush()
+
+    def append_gifts(
+        self,
+        iteration: int,
+        env_steps: int,
+        agent_ids: Sequence[str],
+        gift_weights: npt.ArrayLike,
+        recorded_steps: npt.ArrayLike,
+    ) -> None:
+        """Adds one iteration's mean gift weights.
+
+        Args:
+            iteration: As in the progress row.
+            env_steps: As in the progress row.
+            agent_ids: The N agents, in the order of the axes.
+            gift_weights: (N, N) mean share of the giver (row) for the receiver (column); rows of NaN where
+                nothing was recorded.
+            recorded_steps: (N,) number of steps behind each giver's mean.
+
+        Raises:
+            RunError: the shapes do not fit the agents.
+        """
+        self._check_writable()
+        weights = np.array(gift_weights, dtype=np.float64)
+        steps = np.array(recorded_steps, dtype=np.int64)
+        n = len(agent_ids)
+        if weights.shape != (n, n) or steps.shape != (n,):
+            raise RunError(
+                f"{self.path / 'gifts.parquet'}: gift_weights has shape {weights.shape} and recorded_steps "
+                f"{steps.shape}; expected ({n}, {n}) and ({n},) for agents {', '.join(agent_ids)}. "
+                "Average over time and copies of the game first."
+            )
+        self._gifts.append(iteration, env_steps, tuple(agent_ids), weights, steps)
+
+    def write_episodes(self, episodes: pd.DataFrame) -> None:
+        """Writes the evaluation's episodes.
+
+        Args:
+            episodes: One row per episode and agent, with `EPISODE_COLUMNS` and one column per event counted.
+
+        Raises:
+            RunError: a column is missing.
+        """
+        self._check_writable()
+        path = self.path / "episodes.parquet"
+        check_columns(episodes.columns, EPISODE_COLUMNS, path)
+        publish(pa.Table.from_pandas(episodes, preserve_index=False), path)
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Writes summary.json, which marks the run as done; the keys are checked first.
+
+        Raises:
+            RunError: all faults in one message.
+        """
+        self._check_writable()
+        path = self.path / "summary.json"
+        content = normalise(summary)
+        check_summary(content, path)
+        write_json(path, content)
+
+    def flush(self) -> None:
+        """Publishes the progress and gift rows so far."""
+        start = time.monotonic()
+        if self._progress.changed:
+            publish(self._progress.table(), self.path / "progress.parquet")
+        if self._gifts.changed:
+            publish(self._gifts.table(), self.path / "gifts.parquet")
+        self._progress.changed = self._gifts.changed = False
+        now = time.monotonic()
+        self._next_flush = now + max(_FLUSH_SECONDS, (now - start) / _FLUSH_SHARE)
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.flush()
+
+    def progress(self) -> pd.DataFrame:
+        """The training curve, one row per iteration.
+
+        Raises:
+            RunError: there is no such file yet, or it lacks a column.
+        """
+        return self._read_table("progress.parquet", PROGRESS_COLUMNS)
+
+    def gifts(self) -> pd.DataFrame:
+        """Mean gift weights per iteration, long: one row per giver and receiver; empty if none were recorded.
+
+        Raises:
+            RunError: the file lacks a column.
+        """
+        if not (self.path / "gifts.parquet").is_file() and not self._gifts.changed:
+            return pd.DataFrame(columns=list(GIFT_COLUMNS))
+        return self._read_table("gifts.parquet", GIFT_COLUMNS)
+
+    def episodes(self) -> pd.DataFrame:
+        """The evaluation, one row per episode and agent.
+
+        Raises:
+            RunError: there is no such file, or it lacks a column.
+        """
+        return self._read_table("episodes.parquet", EPISODE_COLUMNS)
+
+    def summary(self) -> dict[str, Any]:
+        """The summary; undefined numbers are None.
+
+        Raises:
+            RunError: there is none, or it is not what it should be.
+        """
+        path = self.path / "summary.json"
+        summary = read_json(path)
+        check_summary(summary, path)
+        return summary
+
+    def _read_table(self, name: str, columns: Sequence[str]) -> pd.DataFrame:
+        if self._writable:
+            self.flush()
+        path = self.path / name
+        if not path.is_file():
+            raise RunError(f"{path}: no such file. Likely cause: the run was stopped before it was written.")
+        try:
+            table = pq.read_table(path)
+        except pa.ArrowInvalid as error:
+            raise RunError(f"{path}: not a parquet file ({error}). Restore it, or repeat the run.") from error
+        check_columns(table.column_names, columns, path)
+        frame: pd.DataFrame = table.to_pandas()
+        return frame
+
+    def _check_writable(self) -> None:
+        if not self._writable:
+            raise RunError(f"{self.path}: opened for reading. Use RunFolder.create to write a new run.")
+
+
+def find_runs(folder: Path | str) -> list[RunFolder]:
+    """The run at `folder`, or the runs right below it, in natural order of names (seed2 before seed10)."""
+    root = Path(folder)
+    if (root / "config.json").is_file():
+        return [RunFolder.open(root)]
+    children = sorted(root.glob("*/config.json"), key=lambda path: _natural_key(path.parent.name))
+    return [RunFolder.open(path.parent) for path in children]
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of Python, this package and the libraries that decide a run; absent ones are left out."""
+    versions = {"python": platform.python_version(), "rllib-lase": __version__}
+    for library in _LIBRARIES:
+        try:
+            versions[library] = importlib.metadata.version(library)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+_RUN_FILES = (
+    "progress.parquet",
+    "gifts.parquet",
+    "episodes.parquet",
+    "summary.json",
+    "episode.gif",
+    "report.html",
+)
+
+
+def _make_room(folder: Path, overwrite: bool) -> None:
+    """Refuses to write over what is there, or removes a run's own files, config.json last."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise RunError(f"{folder}: is a file; expected a folder for the run. Choose another (--out).")
+    content = [path.name for path in folder.iterdir()]
+    if not content:
+        return
+    if "config.json" not in content:
+        raise RunError(
+            f"{folder}: holds other things ({', '.join(sorted(content)[:3])}) but no run. "
+            "Choose an empty or a new folder (--out)."
+        )
+    if not overwrite and not {"progress.parquet", "summary.json", "checkpoints"}.isdisjoint(content):
+        state = "a finished run" if RunFolder.open(folder).is_finished else "a run that was not finished"
+        raise RunError(
+            f"{folder}: already holds {state}. Choose another folder (--out), or replace it (--overwrite)."
+        )
+    if "checkpoints" in content:
+        shutil.rmtree(folder / "checkpoints")
+    for name in (*_RUN_FILES, "config.json"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _natural_key(name: str) -> list[tuple[str, int]]:
+    return [(text, int(digits or 0)) for text, digits in re.findall(r"(\D*)(\d*)", name)]
