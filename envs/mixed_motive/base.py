@@ -1,0 +1,388 @@
+"""`BatchedGame`: B copies of one game behind one call, NumPy in and NumPy out.
+
+What a game adds is its parameters, its arrays and its compiled functions; checking, seeding, state and buffers are here.
+"""
+
+from __future__ import annotations
+
+import abc
+import operator
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from mixed_motive.buffers import FIELDS, StepBuffers, array_layout
+from mixed_motive.errors import GameError
+from mixed_motive.params import GameParams
+
+if TYPE_CHECKING:
+    from gymnasium import spaces
+
+__all__ = ["BatchedGame"]
+
+State = dict[str, npt.NDArray[Any]]
+_COUNTERS: Mapping[str, type[np.generic]] = {
+    "step": np.int64,
+    "episode": np.int64,
+    "seed": np.uint64,
+    "env_index": np.int64,
+}
+
+
+class BatchedGame(abc.ABC):
+    """B copies of one game with N agents, stepped together. Made by `mixed_motive.make`, which checks the arguments.
+
+    Every random draw is a function of the seed, the copy's env index, its episode, its step and the number of the draw,
+    so a copy's trajectory depends neither on B nor on what the other copies do.
+
+    Args:
+        game_id: The id under which the game was asked for.
+        preset: Name of the preset that `params` started from.
+        params: All parameters of the game.
+        num_envs: Copies, B.
+        first_env_index: Env index of the first copy; the others follow. Workers that share a run take disjoint ranges.
+        auto_reset: Whether an episode's last step starts the next episode at once. If not, `reset` must be called then.
+
+    Attributes:
+        agent_ids: "agent_0", "agent_1", ...: the order of the agents everywhere.
+        num_agents: N.
+        horizon: Steps of an episode.
+        action_names: Name of each action, by its number.
+        count_names: What `StepBuffers.counts` counts.
+    """
+
+    action_names: ClassVar[tuple[str, ...]]
+    count_names: ClassVar[tuple[str, ...]]
+
+    def __init__(
+        self,
+        game_id: str,
+        preset: str,
+        params: GameParams,
+        num_agents: int,
+        num_envs: int,
+        first_env_index: int,
+        auto_reset: bool,
+    ) -> None:
+        self.game_id = game_id
+        self.preset = preset
+        self.params: GameParams = params
+        self.num_agents = num_agents
+        self.num_envs = num_envs
+        self.first_env_index = first_env_index
+        self.auto_reset = auto_reset
+        self.horizon = params.horizon
+        self.agent_ids = tuple(f"agent_{i}" for i in range(num_agents))
+        self._observation_space: spaces.Box | None = None
+        self._action_space: spaces.Discrete | None = None
+
+        self._kernel = self._load_kernel()
+        from mixed_motive.kernels import rng, shared
+
+        self._episode_key = rng.episode_key
+        self._columns = {"step": shared.STEP, "episode": shared.EPISODE, "seed": shared.SEED}
+        self._columns["env_index"] = shared.ENV_INDEX
+        self._key_column = shared.KEY
+        num_registers = shared.NUM_REGISTERS + self._num_extra_registers()
+        self._registers: npt.NDArray[np.uint64] = np.zeros((num_envs, num_registers), np.uint64)
+        self._registers[:, shared.ENV_INDEX] = np.arange(first_env_index, first_env_index + num_envs)
+        self._arrays = self._new_arrays()
+        self._constants = self._kernel_constants()
+        self._actions: npt.NDArray[np.int64] = np.zeros((num_envs, num_agents), np.int64)
+        self._buffers = self.new_buffers()
+        self._started = False
+
+    # What a game fills in
+
+    @abc.abstractmethod
+    def _load_kernel(self) -> ModuleType:
+        """The module with the compiled `reset`, `step` and `observe` (importing it imports numba)."""
+
+    @abc.abstractmethod
+    def _obs_shape(self) -> tuple[int, ...]:
+        """Shape of one agent's observation."""
+
+    @abc.abstractmethod
+    def _new_arrays(self) -> tuple[npt.NDArray[Any], ...]:
+        """The state beside the counters, (B, ...) each, in the order in which the kernel takes it."""
+
+    @abc.abstractmethod
+    def _kernel_constants(self) -> tuple[Any, ...]:
+        """The last arguments of the kernel's `reset` and `step`."""
+
+    @abc.abstractmethod
+    def _write_obs(self, obs: npt.NDArray[np.uint8]) -> None:
+        """Fill (B, N, *obs) with the observations of the current state."""
+
+    @abc.abstractmethod
+    def _copy_arrays(self, indices: npt.NDArray[np.intp]) -> State:
+        """Copies of the game's own state, for some copies of the game."""
+
+    @abc.abstractmethod
+    def _state_problems(self, state: Mapping[str, npt.NDArray[Any]]) -> list[str]:
+        """What makes values impossible in arrays that already have the right names, shapes and dtypes."""
+
+    @abc.abstractmethod
+    def _load_arrays(self, indices: npt.NDArray[np.intp], state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Take over a checked state, and derive the game's extra registers from it."""
+
+    @abc.abstractmethod
+    def _draw(self, env_index: int) -> npt.NDArray[np.uint8]:
+        """(H, W, 3) picture of one copy."""
+
+    @abc.abstractmethod
+    def _text(self, env_index: int) -> str:
+        """One copy as text."""
+
+    def _num_extra_registers(self) -> int:
+        return 0
+
+    @property
+    def max_collective_reward(self) -> float | None:
+        """Upper bound of the sum of all agents' rewards in an episode, where there is a simple one."""
+        return None
+
+    # What every caller uses
+
+    @property
+    def observation_space(self) -> spaces.Box:
+        """Space of one agent's observation: binary uint8."""
+        if self._observation_space is None:
+            from gymnasium import spaces
+
+            self._observation_space = spaces.Box(0, 1, self._obs_shape(), np.uint8)
+        return self._observation_space
+
+    @property
+    def action_space(self) -> spaces.Discrete:
+        """Space of one agent's action."""
+        if self._action_space is None:
+            from gymnasium import spaces
+
+            self._action_space = spaces.Discrete(len(self.action_names))
+        return self._action_space
+
+    def new_buffers(self) -> StepBuffers:
+        """Arrays for the results of `step`."""
+        b, n = self.num_envs, self.num_agents
+        obs_shape = (b, n, *self._obs_shape())
+        return StepBuffers(
+            obs=np.zeros(obs_shape, np.uint8),
+            rewards=np.zeros((b, n), np.float32),
+            terminations=np.zeros((b, n), np.bool_),
+            truncations=np.zeros((b, n), np.bool_),
+            final_obs=np.zeros(obs_shape, np.uint8),
+            done=np.zeros(b, np.bool_),
+            active=np.ones((b, n), np.bool_),
+            counts=np.zeros((b, n, len(self.count_names)), np.int32),
+        )
+
+    def reset(self, seed: int | None = None) -> npt.NDArray[np.uint8]:
+        """Start an episode in every copy.
+
+        Args:
+            seed: Integer in [0, 2**64); episodes are counted from 0 again. None: the next episode of the present seed, or
+                of a random one where there is none yet.
+
+        Returns:
+            (B, N, *obs) uint8 first observations, in an array of their own.
+
+        Raises:
+            GameError: If the seed is no integer in that range.
+        """
+        counters = self._registers
+        if seed is None and self._started:
+            counters[:, self._columns["episode"]] += np.uint64(1)
+        else:
+            counters[:, self._columns["seed"]] = np.uint64(_read_seed(self.game_id, seed))
+            counters[:, self._columns["episode"]] = 0
+            counters[:, self._columns["env_index"]] = np.arange(
+                self.first_env_index, self.first_env_index + self.num_envs
+            )
+        obs = np.empty((self.num_envs, self.num_agents, *self._obs_shape()), np.uint8)
+        self._kernel.reset(counters, *self._arrays, obs, *self._constants)
+        self._started = True
+        return obs
+
+    def step(self, actions: npt.ArrayLike, out: StepBuffers | None = None) -> StepBuffers:
+        """Step every copy.
+
+        Args:
+            actions: (B, N) of any integer dtype, each in [0, number of actions).
+            out: Arrays to fill, as from `new_buffers`. By default the game's own, which the next call overwrites.
+
+        Returns:
+            `out`, or the game's own arrays.
+
+        Raises:
+            GameError: Before `reset`; for actions of a wrong shape, type or value; for unfit arrays; for an episode that has
+                ended, without auto-reset. Nothing has changed then.
+        """
+        if not self._started:
+            raise GameError(f"{self.game_id}: step", ["called before reset. Call reset(seed=...) first."])
+        if out is None:
+            out = self._buffers
+        elif out.layout != self._buffers.layout:
+            raise GameError(f"{self.game_id}: step", self._buffer_problems(out))
+        given = np.asarray(actions)
+        if given.shape != self._actions.shape or given.dtype.kind not in "iu":
+            raise GameError(f"{self.game_id}: step", self._action_problems(given))
+        np.copyto(self._actions, given, casting="unsafe")
+        refused = self._kernel.step(
+            self._actions, self._registers, *self._arrays, *out.arrays, self.auto_reset, *self._constants
+        )
+        if refused != -1:
+            raise GameError(f"{self.game_id}: step", [self._refusal(refused, given)])
+        return out
+
+    def observe(self) -> npt.NDArray[np.uint8]:
+        """(B, N, *obs) uint8 observations of the current state, in an array of their own."""
+        self._require_started("observe")
+        obs = np.empty((self.num_envs, self.num_agents, *self._obs_shape()), np.uint8)
+        self._write_obs(obs)
+        return obs
+
+    def get_state(self, env_indices: Sequence[int] | npt.NDArray[np.integer[Any]] | None = None) -> State:
+        """The complete state of some copies; what follows from it is the same to the bit.
+
+        Args:
+            env_indices: Positions in the batch, in [0, B); all by default.
+
+        Returns:
+            Name to array, copies of the game in the leading axis. `seed`, `env_index` and `episode` say which random draws
+            follow, `step` how many steps of the episode were taken; the rest is the game's own. The arrays are copies.
+
+        Raises:
+            GameError: Before `reset`, or for a position outside the batch.
+        """
+        self._require_started("get_state")
+        indices = self._read_indices("get_state", env_indices, distinct=False)
+        counters = {
+            name: self._registers[indices, self._columns[name]].astype(dtype)
+            for name, dtype in _COUNTERS.items()
+        }
+        return {**counters, **self._copy_arrays(indices)}
+
+    def set_state(
+        self,
+        state: Mapping[str, npt.NDArray[Any]],
+        env_indices: Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
+    ) -> None:
+        """Put some copies into a state of this or of another game with the same parameters.
+
+        Args:
+            state: As from `get_state`, with as many copies as there are `env_indices`.
+            env_indices: Distinct positions in the batch; all by default.
+
+        Raises:
+            GameError: If names, shapes, dtypes or values do not fit; or for part of the batch before `reset`. Nothing has
+                changed then.
+        """
+        if env_indices is not None:
+            self._require_started("set_state of part of the batch")
+        indices = self._read_indices("set_state", env_indices, distinct=True)
+        empty = np.zeros(0, np.intp)
+        expected = {name: np.zeros(0, dtype) for name, dtype in _COUNTERS.items()} | self._copy_arrays(empty)
+        problems = [f"array {name!r} is missing" for name in expected if name not in state]
+        problems += [f"unknown array {name!r}" for name in state if name not in expected]
+        for name in expected.keys() & state.keys():
+            found, shape = np.asarray(state[name]), (len(indices), *expected[name].shape[1:])
+            if found.shape != shape or found.dtype != expected[name].dtype:
+                problems.append(
+                    f"{name!r} is {found.dtype} {found.shape}, expected {expected[name].dtype} {shape}: "
+                    "as many copies as env_indices, of a game with the same parameters"
+                )
+        if not problems:
+            limit = self.horizon if self.auto_reset else self.horizon + 1
+            if not ((state["step"] >= 0) & (state["step"] < limit)).all():
+                problems.append(f"'step' must lie in [0, {limit})")
+            problems += [
+                f"{n!r} must not be negative" for n in ("episode", "env_index") if (state[n] < 0).any()
+            ]
+            problems += self._state_problems(state)
+        if problems:
+            raise GameError(f"{self.game_id}: set_state", problems)
+        for name, column in self._columns.items():
+            self._registers[indices, column] = state[name].astype(np.uint64)
+        for b in indices:
+            seed, env_index, episode = (
+                self._registers[b, self._columns[n]] for n in ("seed", "env_index", "episode")
+            )
+            self._registers[b, self._key_column] = self._episode_key(seed, env_index, episode)
+        self._load_arrays(indices, state)
+        self._started = True
+
+    def render(self, env_index: int = 0) -> npt.NDArray[np.uint8]:
+        """(H, W, 3) uint8 picture of one copy, by its position in the batch."""
+        self._require_started("render")
+        return self._draw(int(self._read_indices("render", [env_index], distinct=True)[0]))
+
+    def ansi(self, env_index: int = 0) -> str:
+        """One copy as text, by its position in the batch."""
+        self._require_started("ansi")
+        return self._text(int(self._read_indices("ansi", [env_index], distinct=True)[0]))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.game_id!r}, preset {self.preset!r}: {self.num_envs} copies, {self.params}>"
+
+    # Checks
+
+    def _require_started(self, call: str) -> None:
+        if not self._started:
+            raise GameError(f"{self.game_id}: {call}", ["called before reset. Call reset(seed=...) first."])
+
+    def _read_indices(
+        self, call: str, env_indices: Sequence[int] | npt.NDArray[np.integer[Any]] | None, distinct: bool
+    ) -> npt.NDArray[np.intp]:
+        if env_indices is None:
+            return np.arange(self.num_envs)
+        indices = np.asarray(env_indices)
+        problems = []
+        if indices.ndim != 1 or (indices.dtype.kind not in "iu" and indices.size > 0):
+            problems.append(
+                f"env_indices is {indices.dtype} {indices.shape}, expected a sequence of integers"
+            )
+        elif ((indices < 0) | (indices >= self.num_envs)).any():
+            problems.append(f"env_indices has {indices.tolist()}, expected positions in [0, {self.num_envs})")
+        elif distinct and len(np.unique(indices)) != len(indices):
+            problems.append(f"env_indices has a position twice: {indices.tolist()}")
+        if problems:
+            raise GameError(f"{self.game_id}: {call}", problems)
+        return indices.astype(np.intp)
+
+    def _buffer_problems(self, out: StepBuffers) -> list[str]:
+        pairs = zip(FIELDS, out.layout, map(array_layout, self._buffers.arrays), strict=True)
+        return [f"out.{name} is {found}, expected {right}" for name, found, right in pairs if found != right]
+
+    def _action_problems(self, given: npt.NDArray[Any]) -> list[str]:
+        problems = []
+        if given.shape != self._actions.shape:
+            problems.append(
+                f"actions have shape {given.shape}, expected (num_envs, num_agents) = {self._actions.shape}"
+            )
+        if given.dtype.kind not in "iu":
+            problems.append(f"actions have dtype {given.dtype}, expected an integer dtype")
+        return problems
+
+    def _refusal(self, refused: int, given: npt.NDArray[Any]) -> str:
+        if refused < -1:
+            step = f"the episode of copy {-2 - refused} ended at its horizon of {self.horizon} steps"
+            return f"{step}, and auto_reset is False. Call reset() first."
+        b, i = divmod(refused, self.num_agents)
+        names = ", ".join(f"{k} {name}" for k, name in enumerate(self.action_names))
+        return f"action {given[b, i]} of {self.agent_ids[i]} in copy {b}; expected one of: {names}"
+
+
+def _read_seed(game_id: str, seed: int | None) -> int:
+    if seed is None:
+        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        number = -1
+    if not 0 <= number < 2**64 or isinstance(seed, bool):
+        raise GameError(f"{game_id}: reset", [f"seed={seed!r}: expected an integer in [0, 2**64) or None"])
+    return number

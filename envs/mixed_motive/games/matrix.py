@@ -1,0 +1,122 @@
+"""Repeated two-player matrix games: prisoner's dilemma, stag hunt, chicken, harmony, or any payoffs.
+
+Rules. In each step both agents cooperate or defect at once. Payoffs: both cooperate, R each; both defect, P each; otherwise
+the cooperator gets S and the defector T. An agent observes the last joint action from its own side, one-hot of CC, CD, DC, DD
+(own action first) and start. The episode is truncated after `horizon` steps. Nothing is random.
+
+Source: LASE (arXiv 2410.07863), Section 5.1, for the prisoner's dilemma's payoffs; the other presets lie in the middle of
+their quadrant of the (T, S) plane with R = 1 and P = 0 (our choice).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType, ModuleType
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from mixed_motive.base import BatchedGame, State
+from mixed_motive.params import GameParams, param
+
+__all__ = ["IPD_PRESETS", "PRESETS", "MatrixGame", "MatrixParams"]
+
+COOPERATE, DEFECT = 0, 1
+NUM_ACTIONS = 2
+START = 4
+OUTCOMES = ("CC", "CD", "DC", "DD", "start")
+
+
+@dataclasses.dataclass(frozen=True)
+class MatrixParams(GameParams):
+    """Parameters of a matrix game, payoffs under the letters that they have in the literature."""
+
+    num_agents: int = param("players of a two-player game", 2, 2)
+    R: float = param("reward: payoff of each when both cooperate")
+    S: float = param("sucker: payoff of a cooperator whose co-player defects")
+    T: float = param("temptation: payoff of a defector whose co-player cooperates")
+    P: float = param("punishment: payoff of each when both defect")
+
+
+PRESETS: Mapping[str, MatrixParams] = MappingProxyType(
+    {
+        "ipd": MatrixParams(horizon=100, num_agents=2, R=1.0, S=-0.2, T=1.2, P=0.0),
+        "stag_hunt": MatrixParams(horizon=100, num_agents=2, R=1.0, S=-0.5, T=0.5, P=0.0),
+        "chicken": MatrixParams(horizon=100, num_agents=2, R=1.0, S=0.5, T=1.5, P=0.0),
+        "harmony": MatrixParams(horizon=100, num_agents=2, R=1.0, S=0.5, T=0.5, P=0.0),
+    }
+)
+IPD_PRESETS: Mapping[str, MatrixParams] = MappingProxyType({"lase": PRESETS["ipd"]})
+
+
+class MatrixGame(BatchedGame):
+    """B copies of a matrix game. Counts: steps in which an agent cooperated."""
+
+    action_names = ("cooperate", "defect")
+    count_names = ("cooperated",)
+    params: MatrixParams
+
+    def __init__(
+        self,
+        game_id: str,
+        preset: str,
+        params: MatrixParams,
+        num_envs: int,
+        first_env_index: int,
+        auto_reset: bool,
+    ) -> None:
+        super().__init__(game_id, preset, params, params.num_agents, num_envs, first_env_index, auto_reset)
+
+    @property
+    def max_collective_reward(self) -> float | None:
+        """The best joint action in every step."""
+        p = self.params
+        return p.horizon * max(2 * p.R, p.S + p.T, 2 * p.P)
+
+    def _load_kernel(self) -> ModuleType:
+        from mixed_motive.kernels import matrix
+
+        return matrix
+
+    def _obs_shape(self) -> tuple[int, ...]:
+        return (len(OUTCOMES),)
+
+    def _new_arrays(self) -> tuple[npt.NDArray[Any], ...]:
+        # The last joint action, 2 * (agent 0 defected) + (agent 1 defected), or START.
+        self._outcomes: npt.NDArray[np.uint8] = np.full(self.num_envs, START, np.uint8)
+        return (self._outcomes,)
+
+    def _kernel_constants(self) -> tuple[Any, ...]:
+        p = self.params
+        return p.horizon, p.R, p.S, p.T, p.P
+
+    def _write_obs(self, obs: npt.NDArray[np.uint8]) -> None:
+        self._kernel.observe(self._outcomes, obs)
+
+    def _copy_arrays(self, indices: npt.NDArray[np.intp]) -> State:
+        return {"outcome": self._outcomes[indices]}
+
+    def _state_problems(self, state: Mapping[str, npt.NDArray[Any]]) -> list[str]:
+        if (state["outcome"] <= START).all():
+            return []
+        return [f"'outcome' must hold only: {', '.join(f'{k} {name}' for k, name in enumerate(OUTCOMES))}"]
+
+    def _load_arrays(self, indices: npt.NDArray[np.intp], state: Mapping[str, npt.NDArray[Any]]) -> None:
+        self._outcomes[indices] = state["outcome"]
+
+    def _draw(self, env_index: int) -> npt.NDArray[np.uint8]:
+        from mixed_motive.rendering.matrix import draw_matrix
+
+        p = self.params
+        step = int(self._registers[env_index, self._columns["step"]])
+        return draw_matrix((p.R, p.S, p.T, p.P), int(self._outcomes[env_index]), progress=step / self.horizon)
+
+    def _text(self, env_index: int) -> str:
+        from mixed_motive.rendering.text import matrix_text
+
+        p = self.params
+        step = int(self._registers[env_index, self._columns["step"]])
+        title = f"{self.game_id}, step {step} of {self.horizon}"
+        return matrix_text(title, (p.R, p.S, p.T, p.P), int(self._outcomes[env_index]))

@@ -1,0 +1,100 @@
+"""Compiled matrix games; the rules stand in `mixed_motive.games.matrix`, in plain Python in `mixed_motive.oracles.matrix`."""
+
+import numpy as np
+import numpy.typing as npt
+
+from mixed_motive.games.matrix import COOPERATE, NUM_ACTIONS, START
+from mixed_motive.kernels.jit import compiled
+from mixed_motive.kernels.shared import EPISODE, STEP, next_step_key, refusal, start_key
+
+__all__ = ["observe", "reset", "step"]
+
+_ONE = np.uint64(1)
+
+
+@compiled
+def _write(b: int, outcome: int, obs: npt.NDArray[np.uint8]) -> None:
+    # CD of one agent is DC of the other.
+    mirrored = 3 - outcome if outcome == 1 or outcome == 2 else outcome
+    for k in range(5):
+        obs[b, 0, k] = k == outcome
+        obs[b, 1, k] = k == mirrored
+
+
+@compiled
+def reset(
+    registers: npt.NDArray[np.uint64],
+    outcomes: npt.NDArray[np.uint8],
+    obs: npt.NDArray[np.uint8],
+    horizon: int,
+    R: float,
+    S: float,
+    T: float,
+    P: float,
+) -> None:
+    """Start the episode named in `registers` in every copy."""
+    for b in range(outcomes.shape[0]):
+        start_key(b, registers)
+        outcomes[b] = START
+    observe(outcomes, obs)
+
+
+@compiled
+def observe(outcomes: npt.NDArray[np.uint8], obs: npt.NDArray[np.uint8]) -> None:
+    """Write the observations of all copies."""
+    for b in range(outcomes.shape[0]):
+        _write(b, np.int64(outcomes[b]), obs)
+
+
+@compiled
+def step(
+    actions: npt.NDArray[np.int64],
+    registers: npt.NDArray[np.uint64],
+    outcomes: npt.NDArray[np.uint8],
+    obs: npt.NDArray[np.uint8],
+    rewards: npt.NDArray[np.float32],
+    terminations: npt.NDArray[np.bool_],
+    truncations: npt.NDArray[np.bool_],
+    final_obs: npt.NDArray[np.uint8],
+    done: npt.NDArray[np.bool_],
+    active: npt.NDArray[np.bool_],
+    counts: npt.NDArray[np.int32],
+    auto_reset: bool,
+    horizon: int,
+    R: float,
+    S: float,
+    T: float,
+    P: float,
+) -> int:
+    """Step every copy and return -1; or change nothing and return the reason, see `refusal`."""
+    refused = refusal(actions, NUM_ACTIONS, registers, horizon)
+    if refused != -1:
+        return refused
+    for b in range(outcomes.shape[0]):
+        next_step_key(b, registers)
+        first, second = actions[b, 0], actions[b, 1]
+        if first == second:
+            payoff = R if first == COOPERATE else P
+            rewards[b, 0] = payoff
+            rewards[b, 1] = payoff
+        else:
+            rewards[b, 0] = S if first == COOPERATE else T
+            rewards[b, 1] = S if second == COOPERATE else T
+        outcome = 2 * first + second
+        outcomes[b] = outcome
+        ended = np.int64(registers[b, STEP]) >= horizon
+        done[b] = ended
+        for i in range(2):
+            counts[b, i, 0] = actions[b, i] == COOPERATE
+            terminations[b, i] = False
+            truncations[b, i] = ended
+            active[b, i] = True
+        if ended:
+            _write(b, outcome, final_obs)
+            if auto_reset:
+                registers[b, EPISODE] += _ONE
+                start_key(b, registers)
+                outcomes[b] = START
+                outcome = START
+        _write(b, outcome, obs)
+    return -1

@@ -1,0 +1,152 @@
+"""What the kernels of several games share: counters of a copy, start cells, random empty cells, observation windows.
+
+Maps are stored with a border as wide as the view, filled with the code for "outside": a window never leaves the array.
+`pad_rows` and `pad_cols` are the width of that border.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from mixed_motive.kernels import rng
+from mixed_motive.kernels.jit import compiled
+
+__all__ = [
+    "ENV_INDEX",
+    "EPISODE",
+    "KEY",
+    "NUM_REGISTERS",
+    "SEED",
+    "STEP",
+    "fill_on_nth_empty",
+    "next_step_key",
+    "place_agents",
+    "refusal",
+    "start_key",
+    "write_windows",
+]
+
+# Columns of `registers`, (B, NUM_REGISTERS + those of the game) uint64. KEY is derived from seed, env index and episode.
+STEP, EPISODE, SEED, ENV_INDEX, KEY = range(5)
+NUM_REGISTERS = 5
+
+_ONE = np.uint64(1)
+_ZERO = np.uint64(0)
+
+
+@compiled
+def refusal(
+    actions: npt.NDArray[np.int64], num_actions: int, registers: npt.NDArray[np.uint64], horizon: int
+) -> int:
+    """Why a step cannot be taken: k for the flat index of an action out of range, -2 - b for an ended copy b, else -1."""
+    flat = actions.reshape(-1)
+    for k in range(flat.shape[0]):
+        if np.uint64(flat[k]) >= np.uint64(num_actions):
+            return k
+    for b in range(registers.shape[0]):
+        if registers[b, STEP] >= np.uint64(horizon):
+            return -2 - b
+    return -1
+
+
+@compiled
+def start_key(b: int, registers: npt.NDArray[np.uint64]) -> np.uint64:
+    """Set the counters of copy b to the start of its episode; the key of the draws that set the episode up."""
+    registers[b, STEP] = _ZERO
+    registers[b, KEY] = rng.episode_key(registers[b, SEED], registers[b, ENV_INDEX], registers[b, EPISODE])
+    return rng.fold(registers[b, KEY], _ZERO)
+
+
+@compiled
+def next_step_key(b: int, registers: npt.NDArray[np.uint64]) -> np.uint64:
+    """Count one step of copy b; the key of its draws."""
+    registers[b, STEP] += _ONE
+    return rng.fold(registers[b, KEY], registers[b, STEP])
+
+
+@compiled
+def place_agents(
+    b: int, positions: npt.NDArray[np.int32], first_row: int, num_rows: int, num_cols: int, key: np.uint64
+) -> None:
+    """Random cells for all agents within some rows; distinct while there are enough, then again from all of them.
+
+    Agent i uses draw i.
+    """
+    num_cells = num_rows * num_cols
+    for i in range(positions.shape[1]):
+        first_in_round = i - i % num_cells
+        k = rng.below(rng.draw(key, i), num_cells - (i - first_in_round))
+        cell, moved = k, True
+        while moved:  # the k-th cell that none of this round's earlier agents has
+            taken = 0
+            for j in range(first_in_round, i):
+                if (positions[b, j, 0] - first_row) * num_cols + positions[b, j, 1] <= cell:
+                    taken += 1
+            moved = cell != k + taken
+            cell = k + taken
+        positions[b, i, 0] = first_row + cell // num_cols
+        positions[b, i, 1] = cell % num_cols
+
+
+@compiled
+def fill_on_nth_empty(
+    b: int,
+    cells: npt.NDArray[np.uint8],
+    first_row: int,
+    num_rows: int,
+    num_cols: int,
+    pad_rows: int,
+    pad_cols: int,
+    n: int,
+    code: int,
+) -> None:
+    """Put an object on the n-th empty cell (from 0, row by row) of some rows of the map."""
+    for r in range(first_row + pad_rows, first_row + pad_rows + num_rows):
+        for c in range(pad_cols, pad_cols + num_cols):
+            if cells[b, r, c] == 0:
+                if n == 0:
+                    cells[b, r, c] = code
+                    return
+                n -= 1
+
+
+@compiled
+def write_windows(
+    b: int,
+    cells: npt.NDArray[np.uint8],
+    positions: npt.NDArray[np.int32],
+    obs: npt.NDArray[np.uint8],
+    pad_rows: int,
+    pad_cols: int,
+) -> None:
+    """Observations of all agents of copy b: binary planes of the window around each, channels first.
+
+    Planes: one per agent; one per object code 1, 2, ...; the last one marks cells outside the map, whose code is therefore
+    one more than the last object's.
+
+    Args:
+        b: The copy.
+        cells: (B, H + 2 pad_rows, W + 2 pad_cols) object codes, 0 for empty.
+        positions: (B, N, 2) row and column.
+        obs: (B * N, C * window) uint8, written in full for copy b.
+        pad_rows: Rows seen on each side.
+        pad_cols: Columns seen on each side.
+    """
+    num_agents = np.uint64(positions.shape[1])
+    rows, cols = np.uint64(2 * pad_rows + 1), np.uint64(2 * pad_cols + 1)
+    window = rows * cols
+    for i in range(num_agents):
+        out = obs[np.uint64(b) * num_agents + i]
+        out[:] = 0
+        top, left = np.uint64(positions[b, i, 0]), np.uint64(positions[b, i, 1])
+        offset = (num_agents - _ONE) * window
+        for r in range(rows):
+            for c in range(cols):
+                code = np.uint64(cells[b, top + r, left + c])
+                if code != _ZERO:
+                    out[offset + code * window + r * cols + c] = 1
+        for j in range(num_agents):
+            # Unsigned: a row above the window becomes a huge number.
+            r = np.uint64(np.int64(positions[b, j, 0]) + pad_rows) - top
+            c = np.uint64(np.int64(positions[b, j, 1]) + pad_cols) - left
+            if r < rows and c < cols:
+                out[j * window + r * cols + c] = 1

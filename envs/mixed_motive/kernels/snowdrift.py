@@ -1,0 +1,223 @@
+"""Compiled Sequential Snowdrift; the rules stand in `mixed_motive.games.snowdrift`, in plain Python in `mixed_motive.oracles.snowdrift`."""
+
+import numpy as np
+import numpy.typing as npt
+
+from mixed_motive.games.moves import DOWN, LEFT, RIGHT, UP
+from mixed_motive.games.snowdrift import NUM_ACTIONS, PILE, REMOVE
+from mixed_motive.kernels import rng
+from mixed_motive.kernels.jit import compiled
+from mixed_motive.kernels.shared import (
+    EPISODE,
+    STEP,
+    fill_on_nth_empty,
+    next_step_key,
+    place_agents,
+    refusal,
+    start_key,
+    write_windows,
+)
+
+__all__ = ["observe", "reset", "step"]
+
+_ONE = np.uint64(1)
+
+
+@compiled
+def _start(
+    b: int,
+    registers: npt.NDArray[np.uint64],
+    cells: npt.NDArray[np.uint8],
+    positions: npt.NDArray[np.int32],
+    pad_rows: int,
+    pad_cols: int,
+    num_piles: int,
+) -> None:
+    key = start_key(b, registers)
+    height, width = cells.shape[1] - 2 * pad_rows, cells.shape[2] - 2 * pad_cols
+    num_agents = positions.shape[1]
+    cells[b, pad_rows : pad_rows + height, pad_cols : pad_cols + width] = 0
+    for k in range(num_piles):
+        n = rng.below(rng.draw(key, num_agents + k), height * width - k)
+        fill_on_nth_empty(b, cells, 0, height, width, pad_rows, pad_cols, n, PILE)
+    place_agents(b, positions, 0, height, width, key)
+
+
+@compiled
+def reset(
+    registers: npt.NDArray[np.uint64],
+    cells: npt.NDArray[np.uint8],
+    positions: npt.NDArray[np.int32],
+    obs: npt.NDArray[np.uint8],
+    pad_rows: int,
+    pad_cols: int,
+    horizon: int,
+    num_piles: int,
+    removal_benefit: float,
+    removal_cost: float,
+    agents_block: bool,
+) -> None:
+    """Start the episode named in `registers` in every copy."""
+    for b in range(cells.shape[0]):
+        _start(b, registers, cells, positions, pad_rows, pad_cols, num_piles)
+    observe(cells, positions, obs, pad_rows, pad_cols)
+
+
+@compiled
+def observe(
+    cells: npt.NDArray[np.uint8],
+    positions: npt.NDArray[np.int32],
+    obs: npt.NDArray[np.uint8],
+    pad_rows: int,
+    pad_cols: int,
+) -> None:
+    """Write the observations of all copies."""
+    num_envs, num_agents = positions.shape[0], positions.shape[1]
+    flat_obs = obs.reshape((num_envs * num_agents, obs.size // (num_envs * num_agents)))
+    for b in range(num_envs):
+        write_windows(b, cells, positions, flat_obs, pad_rows, pad_cols)
+
+
+@compiled
+def _remove(
+    b: int,
+    actions: npt.NDArray[np.int64],
+    cells: npt.NDArray[np.uint8],
+    positions: npt.NDArray[np.int32],
+    rewards: npt.NDArray[np.float32],
+    counts: npt.NDArray[np.int32],
+    pad_rows: int,
+    pad_cols: int,
+    benefit: float,
+    cost: float,
+) -> None:
+    """Removals of copy b, and all rewards of the step."""
+    num_agents = positions.shape[1]
+    removed = 0
+    for i in range(num_agents):
+        counts[b, i, 0] = 0
+    for i in range(num_agents):
+        row, col = positions[b, i, 0], positions[b, i, 1]
+        r, c = np.uint64(row + pad_rows), np.uint64(col + pad_cols)
+        if actions[b, i] != REMOVE or cells[b, r, c] != PILE:
+            continue
+        removers = 0
+        for j in range(i, num_agents):
+            if actions[b, j] == REMOVE and positions[b, j, 0] == row and positions[b, j, 1] == col:
+                removers += 1
+        for j in range(i, num_agents):
+            if actions[b, j] == REMOVE and positions[b, j, 0] == row and positions[b, j, 1] == col:
+                counts[b, j, 0] = removers
+        cells[b, r, c] = 0
+        removed += 1
+    gain = removed * benefit
+    for i in range(num_agents):
+        if counts[b, i, 0] > 0:  # so far the number of removers of the agent's pile
+            rewards[b, i] = gain - cost / counts[b, i, 0]
+            counts[b, i, 0] = 1
+        else:
+            rewards[b, i] = gain
+
+
+@compiled
+def _move(
+    b: int,
+    key: np.uint64,
+    actions: npt.NDArray[np.int64],
+    positions: npt.NDArray[np.int32],
+    targets: npt.NDArray[np.int64],
+    bottom: int,
+    right: int,
+    agents_block: bool,
+) -> None:
+    """Moves of copy b. `targets` (N,) is scratch: the cell that an agent still moves to, or -1."""
+    num_agents = positions.shape[1]
+    for i in range(num_agents):
+        action, row, col = actions[b, i], np.int64(positions[b, i, 0]), np.int64(positions[b, i, 1])
+        if action == UP:
+            row = max(row - 1, 0)
+        elif action == DOWN:
+            row = min(row + 1, bottom)
+        elif action == LEFT:
+            col = max(col - 1, 0)
+        elif action == RIGHT:
+            col = min(col + 1, right)
+        targets[i] = row * (right + 1) + col
+        if agents_block:
+            for j in range(num_agents):
+                if positions[b, j, 0] == row and positions[b, j, 1] == col:
+                    targets[i] = -1
+                    break
+    if agents_block:
+        for i in range(num_agents):
+            if targets[i] < 0:
+                continue
+            rivals = 0
+            for j in range(i + 1, num_agents):
+                if targets[j] == targets[i]:
+                    rivals += 1
+            if rivals > 0:
+                winner, cell = rng.below(rng.draw(key, i), rivals + 1), targets[i]
+                for j in range(i, num_agents):
+                    if targets[j] == cell:
+                        if winner != 0:
+                            targets[j] = -1
+                        winner -= 1
+    for i in range(num_agents):
+        if targets[i] >= 0:
+            positions[b, i, 0] = targets[i] // (right + 1)
+            positions[b, i, 1] = targets[i] % (right + 1)
+
+
+@compiled
+def step(
+    actions: npt.NDArray[np.int64],
+    registers: npt.NDArray[np.uint64],
+    cells: npt.NDArray[np.uint8],
+    positions: npt.NDArray[np.int32],
+    obs: npt.NDArray[np.uint8],
+    rewards: npt.NDArray[np.float32],
+    terminations: npt.NDArray[np.bool_],
+    truncations: npt.NDArray[np.bool_],
+    final_obs: npt.NDArray[np.uint8],
+    done: npt.NDArray[np.bool_],
+    active: npt.NDArray[np.bool_],
+    counts: npt.NDArray[np.int32],
+    auto_reset: bool,
+    pad_rows: int,
+    pad_cols: int,
+    horizon: int,
+    num_piles: int,
+    removal_benefit: float,
+    removal_cost: float,
+    agents_block: bool,
+) -> int:
+    """Step every copy and return -1; or change nothing and return the reason, see `refusal`."""
+    refused = refusal(actions, NUM_ACTIONS, registers, horizon)
+    if refused != -1:
+        return refused
+    num_envs, num_agents = positions.shape[0], positions.shape[1]
+    bottom, right = cells.shape[1] - 2 * pad_rows - 1, cells.shape[2] - 2 * pad_cols - 1
+    obs_shape = (num_envs * num_agents, obs.size // (num_envs * num_agents))
+    flat_obs, flat_final_obs = obs.reshape(obs_shape), final_obs.reshape(obs_shape)
+    targets = np.empty(num_agents, np.int64)
+    for b in range(num_envs):
+        key = next_step_key(b, registers)
+        _remove(
+            b, actions, cells, positions, rewards, counts, pad_rows, pad_cols, removal_benefit, removal_cost
+        )
+        _move(b, key, actions, positions, targets, bottom, right, agents_block)
+
+        ended = np.int64(registers[b, STEP]) >= horizon
+        done[b] = ended
+        for i in range(num_agents):
+            terminations[b, i] = False
+            truncations[b, i] = ended
+            active[b, i] = True
+        if ended:
+            write_windows(b, cells, positions, flat_final_obs, pad_rows, pad_cols)
+            if auto_reset:
+                registers[b, EPISODE] += _ONE
+                _start(b, registers, cells, positions, pad_rows, pad_cols, num_piles)
+        write_windows(b, cells, positions, flat_obs, pad_rows, pad_cols)
+    return -1

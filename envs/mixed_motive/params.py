@@ -1,0 +1,143 @@
+"""Parameters of the games as frozen dataclasses, and the check that finds everything wrong with a set of them.
+
+A field declares its meaning and its range; rules that involve several fields are functions beside the class.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import numbers
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, TypeVar, get_type_hints
+
+__all__ = ["GameParams", "GridParams", "Rule", "closest", "param", "read_params"]
+
+
+def param(doc: str, minimum: float | None = None, maximum: float | None = None) -> Any:
+    """A dataclass field with its meaning and its inclusive range; its value always comes from a preset."""
+    return dataclasses.field(metadata={"doc": doc, "minimum": minimum, "maximum": maximum})
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """A condition on several fields: ``check`` returns what is wrong, or None.
+
+    It is asked only when each of ``fields`` is right by itself, so that one mistake gives one message.
+    """
+
+    fields: tuple[str, ...]
+    check: Callable[[Any], str | None]
+
+
+@dataclasses.dataclass(frozen=True)
+class GameParams:
+    """What every game has."""
+
+    rules: ClassVar[tuple[Rule, ...]] = ()
+
+    horizon: int = param("steps of an episode, which then ends by truncation", 1, 2**31 - 1)
+
+
+def _view_fits(p: GridParams) -> str | None:
+    reach = max(p.height, p.width) - 1
+    if p.view_radius is None or p.view_radius <= reach:
+        return None
+    return (
+        f"view_radius={p.view_radius} looks beyond a map of {p.height}x{p.width}; expected at most {reach}. "
+        "For a window that always covers the whole map give view_radius=None."
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class GridParams(GameParams):
+    """What every game on a map has."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (Rule(("view_radius", "height", "width"), _view_fits),)
+
+    num_agents: int = param("players", 2, 64)
+    height: int = param("rows of the map", 2, 256)
+    width: int = param("columns of the map", 2, 256)
+    view_radius: int | None = param(
+        "an agent sees 2 * view_radius + 1 rows and columns around itself; None: the whole map", 0, 255
+    )
+
+
+def closest(word: object, known: Iterable[str]) -> str:
+    """``"; did you mean 'x'?"`` for the known word most like this one, or a full stop."""
+    lowered = {name.lower(): name for name in known}
+    found = difflib.get_close_matches(str(word).lower(), list(lowered), n=1, cutoff=0.5)
+    return f"; did you mean {lowered[found[0]]!r}?" if found else "."
+
+
+_P = TypeVar("_P", bound=GameParams)
+
+
+def read_params(preset: _P, preset_name: str, changes: Mapping[str, object]) -> tuple[_P, list[str]]:
+    """A preset with some of its values changed, and everything that is wrong with the changes.
+
+    Args:
+        preset: The values to start from.
+        preset_name: Its name, for messages.
+        changes: Field name to new value.
+
+    Returns:
+        The parameters, normalised to plain Python values (wrong ones are left out), and the list of problems.
+    """
+    fields = {field.name: field for field in dataclasses.fields(preset)}
+    hints = get_type_hints(type(preset))
+    problems: list[str] = []
+    wrong: set[str] = set()
+    values: dict[str, Any] = {}
+    for name, value in changes.items():
+        if name not in fields:
+            known = ", ".join(sorted(fields))
+            problems.append(f"unknown parameter {name!r}{closest(name, fields)} Known here: {known}.")
+            continue
+        values[name], ok = _read_value(value, hints[name], fields[name].metadata)
+        if not ok:
+            wrong.add(name)
+            del values[name]
+            problems.append(
+                f"{name}={value!r} ({type(value).__name__}): expected {_expected(hints[name], fields[name].metadata)}: "
+                f"{fields[name].metadata['doc']}. Preset {preset_name!r} has {name}={getattr(preset, name)!r}."
+            )
+    params = dataclasses.replace(preset, **values)
+    for rule in params.rules:
+        if wrong.isdisjoint(rule.fields):
+            problem = rule.check(params)
+            if problem is not None:
+                problems.append(problem)
+    return params, problems
+
+
+def _read_value(value: object, hint: Any, limits: Mapping[str, Any]) -> tuple[Any, bool]:
+    """The value as a plain Python one, and whether it has the right type and lies in its range."""
+    if hint is bool:
+        is_bool = isinstance(value, bool) or type(value).__name__ in ("bool", "bool_")
+        return bool(value) if is_bool else value, is_bool
+    if value is None:
+        return None, hint == (int | None)
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return value, False
+    if hint is float:
+        number: float = float(value)
+        if not math.isfinite(number):
+            return value, False
+    else:
+        if not isinstance(value, numbers.Integral):
+            return value, False
+        number = int(value)
+    low, high = limits["minimum"], limits["maximum"]
+    return number, (low is None or number >= low) and (high is None or number <= high)
+
+
+def _expected(hint: Any, limits: Mapping[str, Any]) -> str:
+    kind = {bool: "True or False", int: "an integer", float: "a finite number"}.get(
+        hint, "an integer or None"
+    )
+    low, high = limits["minimum"], limits["maximum"]
+    if low is not None and high is not None:
+        return f"{kind} in [{low}, {high}]"
+    return kind if low is None else f"{kind} of at least {low}"
