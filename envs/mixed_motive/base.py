@@ -230,7 +230,7 @@ class BatchedGame(abc.ABC):
         given = np.asarray(actions)
         if given.shape != self._actions.shape or given.dtype.kind not in "iu":
             raise GameError(f"{self.game_id}: step", self._action_problems(given))
-        np.copyto(self._actions, given, casting="unsafe")
+        self._actions[...] = given
         refused = self._kernel.step(
             self._actions, self._registers, *self._arrays, *out.arrays, self.auto_reset, *self._constants
         )

@@ -81,7 +81,7 @@ class GridGame(BatchedGame):
 
     @abc.abstractmethod
     def _ground(self) -> list[str]:
-        """Kind of ground of each row, for pictures: "river", "grass", "orchard" or "snow"."""
+        """Kind of ground of each row, for pictures: "river", "grass", "orchard" or "road"."""
 
     def _draw(self, env_index: int) -> npt.NDArray[np.uint8]:
         from mixed_motive.rendering.grid import draw_grid

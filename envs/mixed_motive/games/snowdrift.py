@@ -141,4 +141,4 @@ class SnowdriftGame(GridGame):
         return problems
 
     def _ground(self) -> list[str]:
-        return ["snow"] * self.params.height
+        return ["road"] * self.params.height

@@ -136,14 +136,16 @@ def write_windows(
     window = rows * cols
     for i in range(num_agents):
         out = obs[np.uint64(b) * num_agents + i]
-        out[:] = 0
+        for k in range(out.shape[0]):
+            out[k] = 0
         top, left = np.uint64(positions[b, i, 0]), np.uint64(positions[b, i, 1])
+        # Without branches: an empty cell writes 0 into the last agent's plane, which is filled afterwards.
         offset = (num_agents - _ONE) * window
         for r in range(rows):
             for c in range(cols):
                 code = np.uint64(cells[b, top + r, left + c])
-                if code != _ZERO:
-                    out[offset + code * window + r * cols + c] = 1
+                out[offset + code * window] = code != _ZERO
+                offset += _ONE
         for j in range(num_agents):
             # Unsigned: a row above the window becomes a huge number.
             r = np.uint64(np.int64(positions[b, j, 0]) + pad_rows) - top

@@ -125,48 +125,43 @@ def _move(
     key: np.uint64,
     actions: npt.NDArray[np.int64],
     positions: npt.NDArray[np.int32],
-    targets: npt.NDArray[np.int64],
+    targets: npt.NDArray[np.int32],
     bottom: int,
     right: int,
     agents_block: bool,
 ) -> None:
-    """Moves of copy b. `targets` (N,) is scratch: the cell that an agent still moves to, or -1."""
+    """Moves of copy b. `targets` (N, 2) is scratch: where each agent will be."""
     num_agents = positions.shape[1]
     for i in range(num_agents):
-        action, row, col = actions[b, i], np.int64(positions[b, i, 0]), np.int64(positions[b, i, 1])
-        if action == UP:
-            row = max(row - 1, 0)
-        elif action == DOWN:
-            row = min(row + 1, bottom)
-        elif action == LEFT:
-            col = max(col - 1, 0)
-        elif action == RIGHT:
-            col = min(col + 1, right)
-        targets[i] = row * (right + 1) + col
+        action, row, col = actions[b, i], positions[b, i, 0], positions[b, i, 1]
+        row += np.int32((action == DOWN) & (row < bottom)) - np.int32((action == UP) & (row > 0))
+        col += np.int32((action == RIGHT) & (col < right)) - np.int32((action == LEFT) & (col > 0))
         if agents_block:
+            occupied = False
             for j in range(num_agents):
-                if positions[b, j, 0] == row and positions[b, j, 1] == col:
-                    targets[i] = -1
-                    break
+                occupied |= (positions[b, j, 0] == row) & (positions[b, j, 1] == col)
+            if occupied:
+                row, col = positions[b, i, 0], positions[b, i, 1]
+        targets[i, 0] = row
+        targets[i, 1] = col
     if agents_block:
+        # Who stays is alone on its cell and nobody moves there, so equal targets are moves into one free cell.
         for i in range(num_agents):
-            if targets[i] < 0:
-                continue
+            row, col = targets[i, 0], targets[i, 1]
             rivals = 0
             for j in range(i + 1, num_agents):
-                if targets[j] == targets[i]:
-                    rivals += 1
+                rivals += np.int64((targets[j, 0] == row) & (targets[j, 1] == col))
             if rivals > 0:
-                winner, cell = rng.below(rng.draw(key, i), rivals + 1), targets[i]
+                winner = rng.below(rng.draw(key, i), rivals + 1)
                 for j in range(i, num_agents):
-                    if targets[j] == cell:
+                    if targets[j, 0] == row and targets[j, 1] == col:
                         if winner != 0:
-                            targets[j] = -1
+                            targets[j, 0] = positions[b, j, 0]
+                            targets[j, 1] = positions[b, j, 1]
                         winner -= 1
     for i in range(num_agents):
-        if targets[i] >= 0:
-            positions[b, i, 0] = targets[i] // (right + 1)
-            positions[b, i, 1] = targets[i] % (right + 1)
+        positions[b, i, 0] = targets[i, 0]
+        positions[b, i, 1] = targets[i, 1]
 
 
 @compiled
@@ -200,7 +195,7 @@ def step(
     bottom, right = cells.shape[1] - 2 * pad_rows - 1, cells.shape[2] - 2 * pad_cols - 1
     obs_shape = (num_envs * num_agents, obs.size // (num_envs * num_agents))
     flat_obs, flat_final_obs = obs.reshape(obs_shape), final_obs.reshape(obs_shape)
-    targets = np.empty(num_agents, np.int64)
+    targets = np.empty((num_agents, 2), np.int32)
     for b in range(num_envs):
         key = next_step_key(b, registers)
         _remove(

@@ -1,0 +1,133 @@
+"""A small canvas: smooth shapes and crisp text on an RGB array, with NumPy alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Canvas", "Colour", "agent_colour", "ink_on"]
+
+Colour = tuple[int, int, int]
+
+# Five columns by seven rows, one string of 35 bits for each character.
+_GLYPHS = {
+    "0": "01110 10001 10011 10101 11001 10001 01110",
+    "1": "00100 01100 00100 00100 00100 00100 01110",
+    "2": "01110 10001 00001 00110 01000 10000 11111",
+    "3": "11110 00001 00001 01110 00001 00001 11110",
+    "4": "00010 00110 01010 10010 11111 00010 00010",
+    "5": "11111 10000 11110 00001 00001 10001 01110",
+    "6": "00110 01000 10000 11110 10001 10001 01110",
+    "7": "11111 00001 00010 00100 01000 01000 01000",
+    "8": "01110 10001 10001 01110 10001 10001 01110",
+    "9": "01110 10001 10001 01111 00001 00010 01100",
+    "-": "00000 00000 00000 11111 00000 00000 00000",
+    "+": "00000 00100 00100 11111 00100 00100 00000",
+    ".": "00000 00000 00000 00000 00000 01100 01100",
+    "e": "00000 00000 01110 10001 11111 10000 01110",
+    "C": "01110 10001 10000 10000 10000 10001 01110",
+    "D": "11110 10001 10001 10001 10001 10001 11110",
+}
+
+# Told apart with every common kind of colour blindness, and on water, grass and road (after Okabe and Ito).
+_AGENT_COLOURS: tuple[Colour, ...] = (
+    (240, 165, 0),
+    (122, 60, 160),
+    (105, 205, 245),
+    (245, 235, 90),
+    (225, 120, 175),
+    (0, 70, 165),
+    (248, 248, 248),
+    (35, 35, 40),
+)
+
+
+def agent_colour(index: int) -> Colour:
+    """The colour of an agent in every picture."""
+    if index < len(_AGENT_COLOURS):
+        return _AGENT_COLOURS[index]
+    # Beyond the first eight: steps of the golden angle around the colour wheel, in two lightnesses.
+    hue = (index * 0.618034) % 1.0
+    value = 240 if index % 2 else 160
+    wheel = [abs((hue * 6 + shift) % 6 - 3) - 1 for shift in (0, 4, 2)]
+    r, g, b = (int(value * (0.25 + 0.75 * min(max(w, 0.0), 1.0))) for w in wheel)
+    return r, g, b
+
+
+def ink_on(colour: Colour) -> Colour:
+    """Black or white, whichever reads better on a colour."""
+    r, g, b = colour
+    return (20, 20, 20) if 0.299 * r + 0.587 * g + 0.114 * b > 140 else (255, 255, 255)
+
+
+class Canvas:
+    """An RGB picture to draw on. Coordinates are in pixels, (row, column), shapes are anti-aliased.
+
+    Args:
+        height: Rows.
+        width: Columns.
+        colour: Of the background.
+    """
+
+    def __init__(self, height: int, width: int, colour: Colour) -> None:
+        self._pixels = np.empty((height, width, 3), np.float32)
+        self._pixels[:] = colour
+
+    def to_array(self) -> npt.NDArray[np.uint8]:
+        """(H, W, 3) uint8."""
+        return (self._pixels + 0.5).astype(np.uint8)
+
+    def rectangle(self, top: int, left: int, height: int, width: int, colour: Colour) -> None:
+        """A filled rectangle on whole pixels."""
+        self._pixels[top : top + height, left : left + width] = colour
+
+    def ellipse(
+        self,
+        row: float,
+        col: float,
+        radius_rows: float,
+        radius_cols: float,
+        colour: Colour,
+        above: float | None = None,
+    ) -> None:
+        """A filled ellipse; only its part above a row, where one is given."""
+        top, left = int(row - radius_rows - 1), int(col - radius_cols - 1)
+        bottom, right = int(row + radius_rows + 2), int(col + radius_cols + 2)
+        top, left = max(top, 0), max(left, 0)
+        part = self._pixels[top:bottom, left:right]
+        r, c = np.ogrid[top : top + part.shape[0], left : left + part.shape[1]]
+        r, c = r + 0.5, c + 0.5
+        norm = np.sqrt(((r - row) / radius_rows) ** 2 + ((c - col) / radius_cols) ** 2)
+        cover = np.clip((1.0 - norm) * min(radius_rows, radius_cols) + 0.5, 0.0, 1.0)
+        if above is not None:
+            cover = cover * np.clip(above - r + 0.5, 0.0, 1.0)
+        part += cover[..., None] * (np.array(colour, np.float32) - part)
+
+    def text(self, row: float, col: float, text: str, scale: int, colour: Colour) -> None:
+        """Characters of 5x7 dots, `scale` pixels a dot, centred; those without a glyph leave a gap."""
+        top = round(row - 3.5 * scale)
+        left = round(col - (6 * len(text) - 1) * scale / 2)
+        for k, character in enumerate(text):
+            if character not in _GLYPHS:
+                continue
+            dots = np.array([[dot == "1" for dot in line] for line in _GLYPHS[character].split()])
+            mask = dots.repeat(scale, 0).repeat(scale, 1)
+            start = left + 6 * scale * k
+            self._pixels[top : top + 7 * scale, start : start + 5 * scale][mask] = colour
+
+    def agent(self, row: float, col: float, radius: float, index: int) -> None:
+        """A disc in the agent's colour with its number, dark rim around it."""
+        colour = agent_colour(index)
+        self.ellipse(row, col, radius, radius, (25, 25, 30))
+        rim = max(1.0, radius * 0.1)
+        self.ellipse(row, col, radius - rim, radius - rim, colour)
+        label = str(index)
+        scale = int(1.5 * radius / max(7, 6 * len(label)))
+        if scale > 0:
+            self.text(row, col, label, scale, ink_on(colour))
+
+    def progress(self, top: int, height: int, share: float) -> None:
+        """A bar over the whole width that shows how much of the episode has passed."""
+        width = self._pixels.shape[1]
+        self.rectangle(top, 0, height, width, (40, 44, 52))
+        self.rectangle(top, 0, height, round(share * width), (235, 235, 235))

@@ -1,0 +1,62 @@
+"""A game's state as text for the terminal."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["grid_text", "matrix_text"]
+
+_GROUND = {"river": "~", "grass": ".", "orchard": ",", "road": "."}
+
+
+def grid_text(
+    title: str,
+    codes: npt.NDArray[np.uint8],
+    positions: npt.NDArray[np.int32],
+    object_names: Sequence[str],
+    ground: Sequence[str],
+) -> str:
+    """The map, three characters a cell: an object's first letter or the ground, then the agent's number, "+" for several.
+
+    Args:
+        title: First line.
+        codes: (H, W) object codes, 0 for empty.
+        positions: (N, 2) row and column of each agent.
+        object_names: Kinds of objects, by code from 1.
+        ground: Kind of ground of each row.
+    """
+    agents_at: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for i, (row, col) in enumerate(positions.tolist()):
+        agents_at[row, col].append(i)
+    lines = [title]
+    for row, row_codes in enumerate(codes.tolist()):
+        marks = []
+        for col, code in enumerate(row_codes):
+            here = agents_at.get((row, col), [])
+            who = "" if not here else str(here[0]) if len(here) == 1 else "+"
+            marks.append((object_names[code - 1][0] if code else _GROUND[ground[row]]) + who.ljust(2))
+        lines.append("".join(marks).rstrip())
+    shared = [f"agents {', '.join(map(str, who))} at {cell}" for cell, who in sorted(agents_at.items()) if len(who) > 1]
+    legend = [f"{name[0]} {name}" for name in object_names]
+    return "\n".join([*lines, "; ".join([*legend, *shared])])
+
+
+def matrix_text(title: str, payoffs: tuple[float, float, float, float], outcome: int) -> str:
+    """The payoff table, agent 0's row and payoff first, the last joint action marked with "*".
+
+    Args:
+        title: First line.
+        payoffs: R, S, T, P.
+        outcome: The last joint action, 0 to 3 for CC, CD, DC, DD; anything else marks none.
+    """
+    reward, sucker, temptation, punishment = payoffs
+    pairs = ((reward, reward), (sucker, temptation), (temptation, sucker), (punishment, punishment))
+    cells = [f"{first:g}, {second:g}{' *' if k == outcome else ''}" for k, (first, second) in enumerate(pairs)]
+    wide = max(map(len, cells))
+    lines = [title, f"  {'C'.ljust(wide)}  D"]
+    lines += [f"{action} {cells[2 * k].ljust(wide)}  {cells[2 * k + 1]}" for k, action in enumerate("CD")]
+    return "\n".join(lines)
