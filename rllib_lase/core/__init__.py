@@ -1,0 +1,1 @@
+"""The paper as pure tensor functions: no state, no RLlib, no games."""

@@ -1,0 +1,45 @@
+"""Zero-sum gifting (Eq. 2): rewards move between agents, their sum stays."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def gift_weights(fractions: Tensor, active: Tensor, gives: Tensor | None = None) -> Tensor:
+    """The gift matrix W from the fractions that each agent would give.
+
+    Args:
+        fractions: `(..., N, N)`, giver in the row; the diagonal is ignored. Off-diagonal >= 0, rows sum to <= 1.
+        active: `(..., N)` bool. An agent that has left neither gives nor receives: its share stays with the giver.
+        gives: `(..., N)` bool, which agents take part in giving; None means all. Others still receive.
+
+    Returns:
+        `(..., N, N)`, w^{ij} = the fraction of i's reward that i gives j; every row is a distribution.
+
+    Source: Eq. 2.
+    """
+    may_give = active if gives is None else active & gives
+    allowed = may_give.unsqueeze(-1) & active.unsqueeze(-2)
+    off_diagonal = ~torch.eye(fractions.shape[-1], dtype=torch.bool, device=fractions.device)
+    given = torch.where(allowed & off_diagonal, fractions, torch.zeros_like(fractions))
+    return given + torch.diag_embed(1 - given.sum(-1))
+
+
+def rewards_after_gifting(rewards: Tensor, weights: Tensor, gift_negative_rewards: bool = True) -> Tensor:
+    """What everybody has after all gifts of one step.
+
+    Args:
+        rewards: `(..., N)`, extrinsic.
+        weights: `(..., N, N)`, giver in the row, rows sum to 1.
+        gift_negative_rewards: Whether shares of penalties are passed on (as Eq. 2 reads); False keeps them.
+
+    Returns:
+        `(..., N)`, r_tot^i = sum_j w^{ji} r^j; sums to the same total as `rewards`.
+
+    Source: Eq. 2.
+    """
+    if gift_negative_rewards:
+        return torch.einsum("...ji,...j->...i", weights, rewards)
+    kept = rewards.clamp_max(0)
+    return torch.einsum("...ji,...j->...i", weights, rewards.clamp_min(0)) + kept

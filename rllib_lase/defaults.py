@@ -1,0 +1,99 @@
+"""Tuned settings per game, in one place. What was measured to choose them: `docs/decisions/defaults.md`.
+
+A game's table is laid over the settings' own defaults: first what holds for every algorithm, then what the
+optimiser needs, then what LASE's networks need. Settings that an algorithm does not have are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rllib_lase.registry import AlgorithmSpec
+from rllib_lase.settings import Optimizer, Settings, setting_names
+
+#: The optimiser that a game is trained with unless told otherwise.
+OPTIMIZER: Mapping[str, Optimizer] = {"cleanup": "ppo", "snowdrift": "a2c", "matrix": "a2c"}
+
+#: Env steps of a full training run.
+ENV_STEPS: Mapping[str, int] = {"cleanup": 350_000, "snowdrift": 300_000, "matrix": 500_000}
+
+_A2C: Mapping[str, Any] = {
+    "num_envs_per_env_runner": 16,
+    "rollout_fragment_length": 10,
+    "rounds_per_iteration": 40,
+    "normalize_advantages": False,
+    "entropy_coeff": 0.05,
+    "entropy_coeff_end": 0.05,
+    "sr_update_frequency": 4,
+    "sr_num_updates": 1,
+    "sr_batch_size": 256,
+    "conversion_batch_size": 256,
+}
+_PPO: Mapping[str, Any] = {
+    "num_envs_per_env_runner": 32,
+    "rollout_fragment_length": 50,
+    "rounds_per_iteration": 5,
+}
+
+_GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "cleanup": {"all": {"gamma": 0.98}, "a2c": {}, "ppo": {}},
+    "snowdrift": {"all": {"gamma": 0.99}, "a2c": {}, "ppo": {}},
+    "matrix": {
+        "all": {
+            "gamma": 0.99,
+            "hidden_size": 32,
+            "epsilon_start": 0.1,
+            "epsilon_end": 0.05,
+            "sr_policy_rule": "soft_q",
+            "sr_temperature": 0.2,
+            "gamma_sr": 0.9,
+            "replay_capacity": 131_072,
+        },
+        "a2c": {
+            "num_envs_per_env_runner": 32,
+            "rounds_per_iteration": 60,
+            "entropy_coeff": 0.01,
+            "entropy_coeff_end": 0.01,
+            "sr_update_frequency": 2,
+        },
+        "ppo": {},
+    },
+}
+
+#: Another name of the same game.
+_SAME_GAME: Mapping[str, str] = {"ipd": "matrix"}
+
+
+def default_optimizer(game: str) -> Optimizer:
+    """The optimiser that `game` is trained with unless told otherwise; `ppo` for games without a table."""
+    return OPTIMIZER.get(_SAME_GAME.get(game, game), "ppo")
+
+
+def default_env_steps(game: str) -> int:
+    """Env steps of a full training run on `game`."""
+    return ENV_STEPS.get(_SAME_GAME.get(game, game), 300_000)
+
+
+def default_settings(game: str, spec: AlgorithmSpec, optimizer: Optimizer | None = None) -> Settings:
+    """The tuned settings of an algorithm on a game; games without a table get the optimiser's.
+
+    Args:
+        game: Game id, or the name of any other environment.
+        spec: The algorithm.
+        optimizer: The policy optimiser; None takes the game's.
+
+    Returns:
+        An instance of the algorithm's own settings class.
+    """
+    name = _SAME_GAME.get(game, game)
+    chosen = optimizer or default_optimizer(game)
+    table = _GAMES.get(name, {})
+    merged = {
+        **(_A2C if chosen == "a2c" else _PPO),
+        **table.get("all", {}),
+        **table.get(chosen, {}),
+        "optimizer": chosen,
+    }
+    known = setting_names(spec.settings_class)
+    return spec.settings_class(**{key: value for key, value in merged.items() if key in known})

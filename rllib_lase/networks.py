@@ -1,0 +1,242 @@
+"""The networks: policy, SR (value and policy on one encoder) and conversion. Plain torch, one agent each.
+
+Convolutions are 3x3 without padding. Observations come as their environment's dtype and are cast here.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+CONV_CHANNELS = (16, 32)
+LOGIT_BOUND = 10.0
+
+
+class PolicyOutput(NamedTuple):
+    """Heads of the policy: `action_dist_inputs` (..., A), `vf_preds` (...)."""
+
+    action_dist_inputs: Tensor
+    vf_preds: Tensor
+
+
+class Encoder(nn.Module):
+    """Two 3x3 convolutions for images of at least 5x5, flattening for everything smaller or flat.
+
+    Attributes:
+        out_features: Length of the feature vector.
+    """
+
+    def __init__(self, obs_shape: tuple[int, ...], channels: tuple[int, ...] = CONV_CHANNELS) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList()
+        self.out_features = math.prod(obs_shape)
+        if len(obs_shape) == 3 and min(obs_shape[1:]) >= 2 * len(channels) + 1:
+            in_channels, height, width = obs_shape
+            for out_channels in channels:
+                self.convs.append(nn.Conv2d(in_channels, out_channels, 3))
+                in_channels, height, width = out_channels, height - 2, width - 2
+            self.out_features = in_channels * height * width
+
+    def forward(self, obs: Tensor) -> Tensor:
+        """Features `(M, out_features)` of float observations `(M, *obs)`."""
+        features = obs
+        for conv in self.convs:
+            features = torch.relu(_convolve(conv, features))
+        return features.flatten(1)
+
+
+def _convolve(conv: nn.Module, x: Tensor) -> Tensor:
+    """A valid convolution; where the kernel covers the whole image it is a matrix product (1.5 times faster)."""
+    if x.shape[-2:] == (3, 3):
+        return F.linear(x.flatten(1), conv.weight.flatten(1), conv.bias)[:, :, None, None]
+    out: Tensor = conv(x)
+    return out
+
+
+class PolicyNet(nn.Module):
+    """Encoder, fully connected layer, optional LSTM, separate linear actor and critic heads."""
+
+    def __init__(
+        self, obs_shape: tuple[int, ...], num_actions: int, hidden_size: int, lstm_size: int | None
+    ) -> None:
+        super().__init__()
+        self.encoder = Encoder(obs_shape)
+        self.fc = nn.Linear(self.encoder.out_features, hidden_size)
+        self.lstm = None if lstm_size is None else nn.LSTM(hidden_size, lstm_size)
+        width = hidden_size if lstm_size is None else lstm_size
+        self.pi = nn.Linear(width, num_actions)
+        self.vf = nn.Linear(width, 1)
+        initialise(self)
+        with torch.no_grad():
+            self.pi.weight.mul_(0.01)
+
+    def heads(self, features: Tensor) -> PolicyOutput:
+        """Actor and critic on the last hidden layer, `(..., width)`."""
+        return PolicyOutput(self.pi(features), self.vf(features).squeeze(-1))
+
+    def hidden(self, obs: Tensor) -> Tensor:
+        """The layer below LSTM and heads, `(M, hidden_size)`."""
+        return torch.relu(self.fc(self.encoder(obs.float())))
+
+    def forward(self, obs: Tensor) -> PolicyOutput:
+        """Feed-forward policy on observations `(M, *obs)`."""
+        return self.heads(self.hidden(obs))
+
+    def forward_sequence(self, obs: Tensor, state: Tensor, resets: Tensor) -> tuple[PolicyOutput, Tensor]:
+        """Recurrent policy over a fragment with resets inside; equal to stepping it.
+
+        Args:
+            obs: `(T, B, *obs)`.
+            state: `(B, 2 * lstm_size)`, hidden and cell state at the fragment's start.
+            resets: `(T, B)` bool, the state is zeroed before step t (an episode begins).
+
+        Returns:
+            Heads `(T, B, ...)` and the state after the last step.
+        """
+        if self.lstm is None:
+            raise TypeError("forward_sequence needs a recurrent policy; set use_lstm=True")
+        steps, copies = obs.shape[:2]
+        inputs = self.hidden(obs.flatten(0, 1)).unflatten(0, (steps, copies))
+        cuts = [0, *(t for t in torch.nonzero(resets.any(1)).flatten().tolist() if t > 0), steps]
+        outputs = []
+        for start, stop in zip(cuts, cuts[1:], strict=False):
+            state = state * (~resets[start]).unsqueeze(-1).to(state.dtype)
+            hidden, cell = state.chunk(2, -1)
+            out, (hidden, cell) = self.lstm(
+                inputs[start:stop], (hidden.unsqueeze(0).contiguous(), cell.unsqueeze(0).contiguous())
+            )
+            outputs.append(out)
+            state = torch.cat([hidden.squeeze(0), cell.squeeze(0)], -1)
+        return self.heads(torch.cat(outputs)), state
+
+
+class SRNet(nn.Module):
+    """SR value and SR policy on shared convolutions.
+
+    The value head's first linear layer is split into an observation part and one embedding row per (agent,
+    action): replacing one agent's action in the joint action replaces one row, so that a sweep over
+    counterfactual actions never runs the encoder again.
+    """
+
+    def __init__(self, obs_shape: tuple[int, ...], num_actions: tuple[int, ...], own: int, hidden_size: int) -> None:
+        """Builds the network.
+
+        Args:
+            obs_shape: Shape of the agent's own observation.
+            num_actions: Number of actions of each of the N agents, in their fixed order.
+            own: Position of the agent itself.
+            hidden_size: Units of the linear layers.
+        """
+        super().__init__()
+        self.own = own
+        self.num_actions = num_actions
+        self.encoder = Encoder(obs_shape)
+        self.q_obs = nn.Linear(self.encoder.out_features, hidden_size)
+        self.q_actions = nn.Parameter(torch.empty(len(num_actions), max(num_actions), hidden_size))
+        self.q_out = nn.Linear(hidden_size, 1)
+        self.pi_fc = nn.Linear(self.encoder.out_features, hidden_size)
+        self.pi_out = nn.Linear(hidden_size, num_actions[own])
+        initialise(self)
+        bound = 1 / math.sqrt(self.encoder.out_features + sum(num_actions))
+        nn.init.uniform_(self.q_actions, -bound, bound)
+        with torch.no_grad():
+            self.pi_out.weight.mul_(0.01)
+
+    def policy_logits(self, features: Tensor) -> Tensor:
+        """Bounded logits of pi_SR on encoder features, `(M, A)`."""
+        raw = self.pi_out(torch.relu(self.pi_fc(features)))
+        return LOGIT_BOUND * torch.tanh(raw / LOGIT_BOUND)
+
+    def action_rows(self, actions: Tensor) -> Tensor:
+        """Sum of the embedding rows of a joint action `(M, N)`, `(M, hidden)`."""
+        agents = torch.arange(actions.shape[-1], device=actions.device)
+        return self.q_actions[agents, actions].sum(-2)
+
+    def q_head(self, pre_activation: Tensor) -> Tensor:
+        """Q from the first layer's pre-activation, `(..., hidden) -> (...)`."""
+        return self.q_out(torch.relu(pre_activation)).squeeze(-1)
+
+    def q_joint(self, features: Tensor, actions: Tensor) -> Tensor:
+        """Q(o, a) of executed joint actions `(M, N)`, `(M,)`."""
+        return self.q_head(self.q_obs(features) + self.action_rows(actions))
+
+    def q_swaps(self, features: Tensor, actions: Tensor, agents: Tensor) -> tuple[Tensor, Tensor]:
+        """Q of the executed joint action, and with the action of each of some agents swapped for every action.
+
+        Args:
+            features: `(M, out_features)` of the own observation.
+            actions: `(M, N)` executed joint actions.
+            agents: `(J,)` int64, positions whose action is replaced in turn.
+
+        Returns:
+            `q_joint (M,)` and `q_swaps (M, J, A)`, everybody else's action held fixed.
+
+        Source: Eq. 3.
+        """
+        pre_activation = self.q_obs(features) + self.action_rows(actions)
+        rows = self.q_actions[agents]
+        taken = rows[torch.arange(len(agents), device=actions.device), actions[:, agents]]
+        without = pre_activation.unsqueeze(1) - taken
+        return self.q_head(pre_activation), self.q_head(without.unsqueeze(2) + rows)
+
+
+class ConversionNet(nn.Module):
+    """Own observation and a co-player's id -> the observation that one imagines it to have.
+
+    The first fully connected layer is split like the SR value head's, so that the convolution runs once per own
+    observation, not once per co-player.
+    """
+
+    def __init__(self, obs_shape: tuple[int, ...], num_agents: int, hidden_size: int, binary: bool) -> None:
+        """Builds the network.
+
+        Args:
+            obs_shape: Shape of the agent's own observation.
+            num_agents: N, length of the one-hot id.
+            hidden_size: Units of the linear layers.
+            binary: Whether observations lie in [0, 1]: sigmoid output, biased towards 0; else linear.
+        """
+        super().__init__()
+        self.obs_shape = obs_shape
+        self.binary = binary
+        self.encoder = Encoder(obs_shape, CONV_CHANNELS[:1])
+        self.fc1 = nn.Linear(self.encoder.out_features, hidden_size)
+        self.ids = nn.Parameter(torch.empty(num_agents, hidden_size))
+        self.fc2 = nn.Linear(hidden_size, hidden_size)
+        self.out = nn.Linear(hidden_size, math.prod(obs_shape))
+        initialise(self)
+        bound = 1 / math.sqrt(self.encoder.out_features + num_agents)
+        nn.init.uniform_(self.ids, -bound, bound)
+        if binary:
+            nn.init.constant_(self.out.bias, -2.0)
+
+    def own_part(self, obs: Tensor) -> Tensor:
+        """First layer's pre-activation from the own observation `(M, *obs)`, `(M, hidden)`."""
+        out: Tensor = self.fc1(self.encoder(obs))
+        return out
+
+    def imagine(self, own_part: Tensor, agents: Tensor) -> Tensor:
+        """Imagined observations of co-players.
+
+        Args:
+            own_part: `(M, hidden)` or `(M, 1, hidden)`.
+            agents: int64 positions that broadcast against it, `(M,)` or `(J,)`.
+
+        Returns:
+            `(..., *obs)`.
+        """
+        hidden = torch.relu(self.fc2(torch.relu(own_part + self.ids[agents])))
+        raw = self.out(hidden)
+        return (torch.sigmoid(raw) if self.binary else raw).unflatten(-1, self.obs_shape)
+
+
+def initialise(module: nn.Module) -> None:
+    """Orthogonal weights and zero biases for linear and convolutional layers."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear | nn.Conv2d):
+            nn.init.orthogonal_(layer.weight, math.sqrt(2))
+            nn.init.zeros_(layer.bias)

@@ -1,0 +1,319 @@
+"""`SocialAlgorithm`: sample-update rounds, what an iteration reports, evaluation, checkpoints."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, cast
+
+import numpy as np
+import ray
+from numpy.typing import NDArray
+from ray.rllib.algorithms.algorithm import Algorithm
+from ray.rllib.core import COMPONENT_OPTIMIZER, COMPONENT_RL_MODULE
+from ray.rllib.core.learner.training_data import TrainingData
+from ray.rllib.utils.annotations import override
+from ray.rllib.utils.metrics import ENV_RUNNER_RESULTS, WEIGHTS_SEQ_NO
+
+from rllib_lase.evaluation.metrics import equality
+from rllib_lase.rllib.checkpoints import CheckpointError, load_tree, save_tree
+from rllib_lase.rllib.config import SocialConfig
+from rllib_lase.rllib.env_runner import BatchedEnvRunner
+from rllib_lase.rllib.episode_account import FinishedEpisodes
+from rllib_lase.rllib.learner import SOCIAL_STATE
+from rllib_lase.rllib.schedules import Schedules
+from rllib_lase.rollout import JointRollout
+from rllib_lase.social.hook import LearntRewards
+
+_LEARNER_PARTS = (COMPONENT_RL_MODULE, COMPONENT_OPTIMIZER, SOCIAL_STATE)
+_FORMAT_KIND = "rllib-lase algorithm"
+
+
+@dataclass(frozen=True)
+class IterationReport:
+    """What one iteration saw, in the agents' order.
+
+    Attributes:
+        agent_ids: The N agents.
+        count_names: Names of the C counted events.
+        env_steps: Env steps since the start of training.
+        num_episodes: Episodes ended since the start of training.
+        finished: Episodes that ended in this iteration.
+        learner: `SocialLearner.collect_report`.
+        iteration_env_steps: Env steps of this iteration.
+    """
+
+    agent_ids: tuple[str, ...]
+    count_names: tuple[str, ...]
+    env_steps: int
+    num_episodes: int
+    finished: FinishedEpisodes
+    learner: dict[str, Any]
+    iteration_env_steps: int
+
+    def rewards_after_gifting_per_episode(self) -> NDArray[np.float64]:
+        """`(N,)`, mean per episode: reward per env step times mean length; NaN if no episode ended."""
+        if len(self.finished) == 0:
+            return np.full(len(self.agent_ids), np.nan)
+        per_step = self.learner["rewards_after_gifting"] / self.iteration_env_steps
+        return np.asarray(per_step * self.finished.lengths.mean(), np.float64)
+
+
+class SocialAlgorithm(Algorithm):
+    """Runs `rounds_per_iteration` sample-update rounds per iteration.
+
+    Attributes:
+        report: What the latest iteration saw.
+    """
+
+    config: SocialConfig
+    report: IterationReport
+
+    @override(Algorithm)
+    def setup(self, config: Any) -> None:
+        """Builds runners and learner; in one process they share one module."""
+        _warn_about_hash_seed()
+        super().setup(config)
+        self._settings = self.config.settings()
+        self._schedules = Schedules(self._settings)
+        self._env_steps = self._num_episodes = 0
+        self._carried: dict[str, float] = {}
+        self._share_module()
+
+    def _local_runner(self) -> BatchedEnvRunner | None:
+        """The runner of this process if it samples, else None."""
+        runner = self.env_runner_group.local_env_runner
+        return runner if runner is not None and runner.env is not None else None
+
+    def _share_module(self) -> None:
+        """Lets a runner in the learner's process act with the learner's own module: nothing is ever copied."""
+        runner, learner = self._local_runner(), self.learner_group._learner
+        if runner is not None and learner is not None and learner.device.type == "cpu":
+            runner.use_module(learner.module)
+
+    def _shares_module(self) -> bool:
+        runner, learner = self._local_runner(), self.learner_group._learner
+        return runner is not None and learner is not None and runner.module is learner.module
+
+    def _ask_learner(self, question: Any) -> Any:
+        """`question(learner)`, wherever the learner lives."""
+        if self.learner_group._learner is not None:
+            return question(self.learner_group._learner)
+        return next(iter(self.learner_group.foreach_learner(question))).get()
+
+    @property
+    def env_steps(self) -> int:
+        """Env steps since the start of training."""
+        return self._env_steps
+
+    @property
+    def num_episodes(self) -> int:
+        """Episodes ended since the start of training."""
+        return self._num_episodes
+
+    def judge(self, rollout: JointRollout) -> LearntRewards:
+        """What the social preference makes of any rollout of these agents, gift weights at every step."""
+        learnt: LearntRewards = self._ask_learner(lambda learner: learner.judge(rollout))
+        return learnt
+
+    def module_state(self) -> dict[str, Any]:
+        """The policies' present weights by agent, as arrays."""
+        state = self._ask_learner(lambda learner: learner.get_state(COMPONENT_RL_MODULE, inference_only=True))
+        weights: dict[str, Any] = state[COMPONENT_RL_MODULE]
+        return weights
+
+    # --- training ----------------------------------------------------------------------------------------------------
+
+    @override(Algorithm)
+    def training_step(self) -> None:
+        """`rounds_per_iteration` times: sample a fragment of every copy, update everybody."""
+        before = self._env_steps
+        for _ in range(self._settings.rounds_per_iteration):
+            self._schedules.set(self._env_steps)
+            data = self._sample(self._schedules.epsilon)
+            steps = self._round_env_steps
+            self.learner_group.update(training_data=data, timesteps={"env_steps": self._env_steps})
+            self._env_steps += steps
+            if not self._shares_module():
+                self._sync_weights()
+        self._report_iteration(self._env_steps - before)
+
+    def _sample(self, epsilon: float) -> TrainingData:
+        length = self._settings.rollout_fragment_length
+        runner = self._local_runner()
+        if runner is not None:
+            rollout = runner.sample_rollout(length, epsilon)
+            self._round_env_steps = rollout.env_steps()
+            return TrainingData(batch=cast(Any, rollout))
+        refs = self.env_runner_group.foreach_env_runner(
+            lambda remote: remote.sample_rollout(length, epsilon),
+            local_env_runner=False,
+            return_obj_refs=True,
+        )
+        if not refs:
+            raise RuntimeError("all env runners are gone; set .fault_tolerance(restart_failed_env_runners=True)")
+        self._round_env_steps = len(refs) * length * self._settings.num_envs_per_env_runner
+        return TrainingData(batch_refs=list(refs))
+
+    def _sync_weights(self) -> None:
+        """Puts the learner's weights into every runner, and waits until they are there.
+
+        RLlib's own sync is fire-and-forget and may be dropped while another request is in flight.
+        """
+        message = {COMPONENT_RL_MODULE: ray.put(self.module_state()), WEIGHTS_SEQ_NO: 0}
+        self.env_runner_group.foreach_env_runner(
+            "set_state", kwargs={"state": message}, local_env_runner=self._local_runner() is not None
+        )
+
+    def _report_iteration(self, iteration_env_steps: int) -> None:
+        runner = self._local_runner()
+        parts = self.env_runner_group.foreach_env_runner(
+            lambda each: (each.metrics_and_episodes(), each.env.agent_ids, each.env.count_names),
+            local_env_runner=runner is not None,
+        )
+        self.metrics.aggregate([metrics for (metrics, _), _, _ in parts], key=ENV_RUNNER_RESULTS)
+        finished = FinishedEpisodes.join([episodes for (_, episodes), _, _ in parts])
+        self._num_episodes += len(finished)
+        _, agent_ids, count_names = parts[0]
+        self.report = IterationReport(
+            agent_ids=agent_ids,
+            count_names=count_names,
+            env_steps=self._env_steps,
+            num_episodes=self._num_episodes,
+            finished=finished,
+            learner=self._ask_learner(lambda learner: learner.collect_report()),
+            iteration_env_steps=iteration_env_steps,
+        )
+        self._log_social_metrics()
+
+    def _log_social_metrics(self) -> None:
+        """Logs `social/...`; where no episode ended, the last known value, so that Tune never meets a gap."""
+        report = self.report
+        if len(report.finished):
+            returns = report.finished.returns.mean(0)
+            after = report.rewards_after_gifting_per_episode()
+            self._carried |= {
+                "collective_reward": float(returns.sum()),
+                "min_reward": float(returns.min()),
+                "equality": float(equality(returns)),
+                "equality_after_gifting": float(equality(after)),
+            }
+        weights = report.learner["gift_weights"]
+        share = 0.0 if weights is None else float(np.nanmean(1 - np.diagonal(weights)))
+        for name, value in {**self._carried, "share_given": share, "env_steps": float(self._env_steps)}.items():
+            self.metrics.log_value(("social", name), value, window=1)
+        for name, values in report.learner["learner"].items():
+            for agent_id, value in zip(report.agent_ids, values, strict=True):
+                self.metrics.log_value(("learners", agent_id, name), float(value), window=1)
+
+    # --- checkpoints -------------------------------------------------------------------------------------------------
+
+    @override(Algorithm)
+    def save_to_path(self, path: Any = None, *, state: Any = None, filesystem: Any = None, **kwargs: Any) -> str:
+        """Writes a checkpoint in our own format: manifest, safe tensors, JSON; never a pickle.
+
+        Args:
+            path: The checkpoint's folder; it must not exist yet or be empty.
+            state: Refused; a checkpoint always holds everything.
+            filesystem: Refused; save to a local folder and copy it.
+            **kwargs: RLlib's format options, which do not apply.
+
+        Returns:
+            The folder.
+        """
+        del kwargs
+        if path is None or state is not None or filesystem is not None:
+            raise CheckpointError("save_to_path needs a local folder, and takes neither `state` nor `filesystem`")
+        folder = Path(path).absolute()
+        save_tree(folder, self._checkpoint_state(), kind=_FORMAT_KIND)
+        return str(folder)
+
+    def _checkpoint_state(self) -> dict[str, Any]:
+        runner_states = self.env_runner_group.foreach_env_runner(
+            lambda runner: (runner.worker_index, runner.get_sampling_state()),
+            local_env_runner=self._local_runner() is not None,
+        )
+        learner = self._ask_learner(lambda each: each.get_state(components=list(_LEARNER_PARTS)))
+        return {
+            "config": self.config.to_json(),
+            "iteration": self.iteration,
+            "env_steps": self._env_steps,
+            "num_episodes": self._num_episodes,
+            "carried": self._carried,
+            "learner": {part: learner[part] for part in _LEARNER_PARTS},
+            "runners": {str(index): sampling for index, sampling in runner_states},
+        }
+
+    @override(Algorithm)
+    def restore_from_path(self, path: Any, **kwargs: Any) -> None:
+        """Goes on exactly where a checkpoint was written; foreign environments start new episodes.
+
+        Raises:
+            CheckpointError: if a file is missing or damaged, or the checkpoint is of another algorithm or game.
+        """
+        del kwargs
+        state = load_tree(Path(path).absolute(), kind=_FORMAT_KIND)
+        saved, own = state["config"], self.config.to_json()
+        differing = [key for key in ("algo_id", "env", "env_config") if saved[key] != own[key]]
+        if differing:
+            found = ", ".join(f"{key}: {saved[key]!r} there, {own[key]!r} here" for key in differing)
+            raise CheckpointError(f"{path} does not fit this algorithm ({found}); build it with from_checkpoint()")
+        self._iteration = int(state["iteration"])
+        self._env_steps, self._num_episodes = int(state["env_steps"]), int(state["num_episodes"])
+        self._carried = dict(state["carried"])
+        learner_state = {**state["learner"], WEIGHTS_SEQ_NO: 0}
+        self._ask_learner(lambda learner: learner.set_state(learner_state))
+        if not self._shares_module():
+            self._sync_weights()
+        runners = state["runners"]
+        self.env_runner_group.foreach_env_runner(
+            lambda runner: (
+                runner.set_sampling_state(runners[str(runner.worker_index)])
+                if str(runner.worker_index) in runners
+                else None
+            ),
+            local_env_runner=self._local_runner() is not None,
+        )
+
+    @override(Algorithm)
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """As Tune asks; the checkpoint is `<checkpoint_dir>/algorithm`."""
+        self.save_to_path(Path(checkpoint_dir) / "algorithm")
+
+    @override(Algorithm)
+    def load_checkpoint(self, checkpoint_dir: str) -> None:
+        """As Tune asks."""
+        self.restore_from_path(Path(checkpoint_dir) / "algorithm")
+
+    @classmethod
+    @override(Algorithm)
+    def from_checkpoint(cls, path: Any, **kwargs: Any) -> Self:
+        """Builds the algorithm that wrote a checkpoint, and restores it.
+
+        Args:
+            path: A folder that `save_to_path` wrote (or one that Tune wrote, which holds it as `algorithm`).
+            **kwargs: RLlib's options, which do not apply.
+        """
+        del kwargs
+        folder = Path(path).absolute()
+        nested = folder / "algorithm"
+        folder = nested if nested.is_dir() else folder
+        saved = load_tree(folder, kind=_FORMAT_KIND)["config"]
+        default = cast("type[SocialConfig]", type(cls.get_default_config()))
+        if cls is not SocialAlgorithm and saved["algo_id"] != default.algo_id:
+            raise CheckpointError(f"{folder} is of algorithm {saved['algo_id']!r}, not {default.algo_id!r}")
+        algorithm = SocialConfig.from_json(saved).build_algo()
+        algorithm.restore_from_path(folder)
+        return cast(Self, algorithm)
+
+
+def _warn_about_hash_seed() -> None:
+    """One warning where Python's hash seed is random: RLlib orders some sets by it."""
+    if os.environ.get("PYTHONHASHSEED", "random") == "random":
+        warnings.warn(
+            "PYTHONHASHSEED is not fixed: runs with the same seed may differ between processes where RLlib walks "
+            "sets of agent ids. Start Python with PYTHONHASHSEED=0, or use the `lase` command, which does",
+            stacklevel=4,
+        )

@@ -1,0 +1,95 @@
+"""The algorithms as RLlib knows them: one config and one Algorithm class each."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ray.rllib.algorithms.algorithm import Algorithm
+from ray.rllib.utils.annotations import override
+
+from rllib_lase.rllib.algorithm import SocialAlgorithm
+from rllib_lase.rllib.config import SocialConfig
+from rllib_lase.social.go import GOHook
+from rllib_lase.social.hook import SocialHook
+from rllib_lase.social.independent import IndependentHook
+from rllib_lase.social.lase import LASEHook, LASEUniformHook
+
+
+class LASEConfig(SocialConfig):
+    """Config of LASE: gifts by inferred social relationships."""
+
+    algo_id: ClassVar[str] = "lase"
+    hook_class: ClassVar[type[SocialHook]] = LASEHook
+
+    def __init__(self, algo_class: type | None = None) -> None:
+        super().__init__(algo_class or LASE)
+
+
+class LASE(SocialAlgorithm):
+    """Learning to balance Altruism and Self-interest based on Empathy (Kong et al. 2024)."""
+
+    @classmethod
+    @override(Algorithm)
+    def get_default_config(cls) -> LASEConfig:
+        """`LASEConfig`."""
+        return LASEConfig()
+
+
+class LASEUniformConfig(SocialConfig):
+    """Config of LASE without perspective taking (the paper's LASE w/o)."""
+
+    algo_id: ClassVar[str] = "lase_uniform"
+    hook_class: ClassVar[type[SocialHook]] = LASEUniformHook
+
+    def __init__(self, algo_class: type | None = None) -> None:
+        super().__init__(algo_class or LASEUniform)
+
+
+class LASEUniform(SocialAlgorithm):
+    """LASE that predicts co-players to act uniformly."""
+
+    @classmethod
+    @override(Algorithm)
+    def get_default_config(cls) -> LASEUniformConfig:
+        """`LASEUniformConfig`."""
+        return LASEUniformConfig()
+
+
+class GOConfig(SocialConfig):
+    """Config of group optimisation."""
+
+    algo_id: ClassVar[str] = "go"
+    hook_class: ClassVar[type[SocialHook]] = GOHook
+
+    def __init__(self, algo_class: type | None = None) -> None:
+        super().__init__(algo_class or GO)
+
+
+class GO(SocialAlgorithm):
+    """Everybody learns from the group's reward."""
+
+    @classmethod
+    @override(Algorithm)
+    def get_default_config(cls) -> GOConfig:
+        """`GOConfig`."""
+        return GOConfig()
+
+
+class IndependentConfig(SocialConfig):
+    """Config of independent learners (A2C or PPO, by `optimizer`)."""
+
+    algo_id: ClassVar[str] = "independent"
+    hook_class: ClassVar[type[SocialHook]] = IndependentHook
+
+    def __init__(self, algo_class: type | None = None) -> None:
+        super().__init__(algo_class or Independent)
+
+
+class Independent(SocialAlgorithm):
+    """Everybody learns from its own reward."""
+
+    @classmethod
+    @override(Algorithm)
+    def get_default_config(cls) -> IndependentConfig:
+        """`IndependentConfig`."""
+        return IndependentConfig()

@@ -1,0 +1,233 @@
+"""`SocialConfig`: the ordinary RLlib config of all our algorithms.
+
+Agents are taken from the environment, one module each; no `.multi_agent()` is needed. Settings that the user leaves
+alone follow the game's tuned defaults.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from typing import Any, ClassVar, Self
+
+from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
+from ray.rllib.core.rl_module.rl_module import RLModuleSpec
+from ray.rllib.env import INPUT_ENV_SPACES
+from ray.rllib.utils.annotations import override
+
+from rllib_lase.defaults import default_settings
+from rllib_lase.registry import ALGORITHMS, AlgorithmSpec
+from rllib_lase.rllib.env_runner import BatchedEnvRunner
+from rllib_lase.rllib.learner import SocialLearner
+from rllib_lase.rllib.modules import SocialModule
+from rllib_lase.settings import Settings, SettingsError, setting_names, unknown_settings
+from rllib_lase.social.hook import JointSpaces, SocialHook
+
+#: Settings that belong to `.env_runners()`; all others belong to `.training()`.
+_RUNNER_SETTINGS = ("num_env_runners", "num_envs_per_env_runner", "rollout_fragment_length")
+
+
+class SocialConfig(AlgorithmConfig):
+    """Config of one of our algorithms; every setting is an attribute of the same name.
+
+    Attributes:
+        algo_id: Key in `rllib_lase.registry.ALGORITHMS`.
+        hook_class: The social preference.
+    """
+
+    algo_id: ClassVar[str]
+    hook_class: ClassVar[type[SocialHook]]
+
+    def __init__(self, algo_class: type | None = None) -> None:
+        super().__init__(algo_class=algo_class)
+        self.explicit_settings: list[str] = []
+        self.env_runner_cls = BatchedEnvRunner
+        self._dont_auto_sync_env_runner_states = True
+        self.optimizer = None
+        self._apply_defaults()
+
+    @property
+    def spec(self) -> AlgorithmSpec:
+        """This algorithm's entry in the registry."""
+        return ALGORITHMS[self.algo_id]
+
+    def settings(self) -> Settings:
+        """All settings as one checked object.
+
+        Raises:
+            SettingsError: if any is out of range; the message lists all that are.
+        """
+        names = setting_names(self.spec.settings_class)
+        settings = self.spec.settings_class(**{name: getattr(self, name) for name in names})
+        errors = settings.validate()
+        if errors:
+            raise SettingsError(errors)
+        return settings
+
+    def _apply_defaults(self) -> None:
+        """Lays the game's tuned defaults under what was set explicitly."""
+        optimizer = self.optimizer if "optimizer" in self.explicit_settings else None
+        game = self.env if isinstance(self.env, str) else ""
+        defaults = default_settings(game, self.spec, optimizer)
+        for item in dataclasses.fields(defaults):
+            if item.name not in self.explicit_settings:
+                setattr(self, item.name, getattr(defaults, item.name))
+
+    def _set(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            setattr(self, name, value)
+            if name not in self.explicit_settings:
+                self.explicit_settings.append(name)
+        self._apply_defaults()
+
+    @override(AlgorithmConfig)
+    def environment(self, env: Any = None, **kwargs: Any) -> Self:
+        """Sets the environment, and with it the defaults of all settings that were not set explicitly.
+
+        Args:
+            env: A game id, a name registered with Tune, or a `MultiAgentEnv` class.
+            **kwargs: As RLlib's; `env_config` holds the game's parameters.
+        """
+        if env is not None:
+            kwargs["env"] = env
+        super().environment(**kwargs)
+        self._apply_defaults()
+        return self
+
+    @override(AlgorithmConfig)
+    def env_runners(self, **kwargs: Any) -> Self:
+        """RLlib's `env_runners`, whose sampling settings have tuned defaults here."""
+        own = {name: kwargs[name] for name in _RUNNER_SETTINGS if name in kwargs}
+        super().env_runners(**kwargs)
+        self._set(own)
+        return self
+
+    @override(AlgorithmConfig)
+    def training(self, **kwargs: Any) -> Self:
+        """Sets any of the algorithm's settings, and RLlib's own training arguments.
+
+        Args:
+            **kwargs: Names of this algorithm's settings class, or of `AlgorithmConfig.training`.
+
+        Raises:
+            SettingsError: if a name is neither; the message suggests the closest.
+        """
+        known = setting_names(self.spec.settings_class)
+        own = {name: value for name, value in kwargs.items() if name in known}
+        rest = {name: value for name, value in kwargs.items() if name not in known}
+        unknown = [name for name in rest if name not in _RLLIB_TRAINING_ARGUMENTS]
+        if unknown:
+            raise SettingsError(unknown_settings(self.spec.settings_class, unknown))
+        super().training(**rest)
+        self._set(own)
+        return self
+
+    @override(AlgorithmConfig)
+    def update_from_dict(self, config_dict: dict[str, Any]) -> Self:
+        """Takes over a dict, as Tune passes it; the settings in it count as set explicitly."""
+        known = setting_names(self.spec.settings_class)
+        renamed = {"lambda": "lambda_"}
+        own = {renamed.get(k, k): v for k, v in config_dict.items() if renamed.get(k, k) in known}
+        rest = {k: v for k, v in config_dict.items() if renamed.get(k, k) not in known}
+        super().update_from_dict(rest)
+        listed = config_dict.get("explicit_settings")
+        explicit = {name: value for name, value in own.items() if listed is None or name in listed}
+        self._set(explicit)
+        return self
+
+    @override(AlgorithmConfig)
+    def validate(self) -> None:
+        """Checks everything; all faulty settings in one error."""
+        super().validate()
+        self.settings()
+        if self.num_learners > 1:
+            raise SettingsError(
+                [
+                    f"num_learners: {self.num_learners} is not supported; a round is too small to be split. "
+                    "Choose 0 (in this process) or 1 (one remote learner)"
+                ]
+            )
+
+    @override(AlgorithmConfig)
+    def get_default_learner_class(self) -> type[SocialLearner]:
+        """Ours."""
+        return SocialLearner
+
+    @override(AlgorithmConfig)
+    def get_default_rl_module_spec(self) -> RLModuleSpec:
+        """Ours; spaces and model config come per agent."""
+        return RLModuleSpec(module_class=SocialModule)
+
+    def joint_spaces(self, spaces: dict[str, Any]) -> JointSpaces:
+        """The agents' spaces in order, from what runners report (module id -> pair of spaces)."""
+        pairs = {agent_id: pair for agent_id, pair in spaces.items() if agent_id != INPUT_ENV_SPACES}
+        return JointSpaces(
+            tuple(pairs), tuple(pair[0] for pair in pairs.values()), tuple(pair[1] for pair in pairs.values())
+        )
+
+    def make_hook(self, spaces: JointSpaces) -> SocialHook:
+        """The social preference of all agents."""
+        return self.hook_class(self.settings(), spaces, self.seed)
+
+    @override(AlgorithmConfig)
+    def get_multi_rl_module_spec(
+        self,
+        *,
+        env: Any = None,
+        spaces: dict[str, Any] | None = None,
+        inference_only: bool = False,
+        **kwargs: Any,
+    ) -> MultiRLModuleSpec:
+        """One module per agent of the environment."""
+        del env, kwargs
+        if spaces is None:
+            raise ValueError("the modules need the environment's spaces; build the algorithm with build_algo()")
+        settings, joint = self.settings(), self.joint_spaces(spaces)
+        hook = self.make_hook(joint)
+        specs = {
+            agent_id: RLModuleSpec(
+                module_class=SocialModule,
+                observation_space=joint.observation_spaces[position],
+                action_space=joint.action_spaces[position],
+                inference_only=inference_only,
+                model_config={
+                    "hidden_size": settings.hidden_size,
+                    "lstm_size": settings.lstm_size if settings.use_lstm else None,
+                    "agent": position,
+                    "seed": self.seed,
+                    "hook": hook,
+                },
+            )
+            for position, agent_id in enumerate(joint.agent_ids)
+        }
+        return MultiRLModuleSpec(rl_module_specs=specs)
+
+    def to_json(self) -> dict[str, Any]:
+        """What a checkpoint needs to build the same algorithm again."""
+        settings = dataclasses.asdict(self.settings())
+        return {
+            "algo_id": self.algo_id,
+            "env": self.env if isinstance(self.env, str) else f"{self.env.__module__}:{self.env.__qualname__}",
+            "env_config": dict(self.env_config),
+            "seed": self.seed,
+            "num_learners": self.num_learners,
+            "settings": settings,
+        }
+
+    @staticmethod
+    def from_json(saved: dict[str, Any]) -> SocialConfig:
+        """The config that `to_json` described.
+
+        An environment class is imported by its name; a registered name must be registered by the caller first.
+        """
+        config = ALGORITHMS[saved["algo_id"]].config_class()()
+        module, _, name = saved["env"].partition(":")
+        env = getattr(importlib.import_module(module), name) if name else module
+        config.environment(env, env_config=saved["env_config"]).debugging(seed=saved["seed"])
+        settings = dict(saved["settings"])
+        config.env_runners(**{key: settings.pop(key) for key in _RUNNER_SETTINGS})
+        return config.training(**settings).learners(num_learners=saved["num_learners"])
+
+
+_RLLIB_TRAINING_ARGUMENTS = frozenset(AlgorithmConfig.training.__code__.co_varnames) - {"self"}

@@ -1,0 +1,465 @@
+"""`BatchedEnvRunner`: steps B copies of an environment as arrays, one forward per agent group and step.
+
+Returns `JointRollout`s to our learners and ordinary `MultiAgentEpisode`s to RLlib's own algorithms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import ray
+import torch
+from numpy.typing import NDArray
+from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+from ray.rllib.core import COMPONENT_RL_MODULE, DEFAULT_AGENT_ID
+from ray.rllib.core.rl_module.multi_rl_module import MultiRLModule
+from ray.rllib.env import INPUT_ENV_SPACES
+from ray.rllib.env.env_runner import EnvRunner
+from ray.rllib.env.multi_agent_episode import MultiAgentEpisode
+from ray.rllib.utils.annotations import override
+from ray.rllib.utils.checkpoints import Checkpointable
+from ray.rllib.utils.metrics import (
+    EPISODE_LEN_MEAN,
+    EPISODE_RETURN_MEAN,
+    NUM_AGENT_STEPS_SAMPLED,
+    NUM_AGENT_STEPS_SAMPLED_LIFETIME,
+    NUM_ENV_STEPS_SAMPLED,
+    NUM_ENV_STEPS_SAMPLED_LIFETIME,
+    NUM_EPISODES,
+    NUM_EPISODES_LIFETIME,
+    WEIGHTS_SEQ_NO,
+)
+
+from rllib_lase.rllib.episode_account import EpisodeAccount, FinishedEpisodes
+from rllib_lase.rllib.episodes import EpisodeCarry, to_multi_agent_episodes
+from rllib_lase.rllib.game_env import make_joint_env
+from rllib_lase.rllib.joint_env import JointEnv
+from rllib_lase.rllib.policies import JointPolicy, RLlibPolicies, StackedPolicies
+from rllib_lase.rollout import AgentGroup, JointRollout
+
+_EVALUATION_SEED_OFFSET = 1_000_000
+
+
+class BatchedEnvRunner(EnvRunner, Checkpointable):
+    """Samples joint experience from B copies of one environment.
+
+    Attributes:
+        env: The copies, or None on a driver whose runners are remote.
+        module: The policies. In one process with the learner it is the learner's own module.
+        num_envs: B.
+    """
+
+    env: JointEnv | None
+    module: MultiRLModule | None
+
+    def __init__(self, *, config: AlgorithmConfig, **kwargs: Any) -> None:
+        """Builds the copies and the policies.
+
+        Args:
+            config: Any algorithm's config.
+            **kwargs: `worker_index`, `num_workers` and `spaces`, as RLlib's runner group passes them.
+        """
+        super().__init__(config=config, **kwargs)
+        torch.set_num_threads(1)
+        self.worker_index = int(self.worker_index or 0)
+        self._given_spaces: dict[str, Any] | None = kwargs.get("spaces")
+        self.num_envs = int(config.num_envs_per_env_runner)
+        self.module = None
+        self._episodes_mode = not hasattr(config, "settings")
+        self._carry: EpisodeCarry | None = None
+        self._weights_seq_no = 0
+        self._generator = np.random.default_rng(
+            np.random.SeedSequence(config.seed, spawn_key=(10, int(config.in_evaluation), self.worker_index))
+        )
+        self._epsilon = 0.0
+        self._lane_steps = 0
+        self._needs_reset = True
+        self._finished: list[FinishedEpisodes] = []
+        self._reported = FinishedEpisodes.join([])
+        self._steps = self._agent_steps = 0
+        self._refuse_unsupported()
+        self.make_env()
+        self.make_module()
+
+    # --- building ------------------------------------------------------------------------------------------------
+
+    def _refuse_unsupported(self) -> None:
+        """Names what this runner cannot serve."""
+        config = self.config
+        refused = {
+            "env_to_module_connector": config._env_to_module_connector is not None,
+            "module_to_env_connector": config._module_to_env_connector is not None,
+            "batch_mode='complete_episodes'": config.batch_mode == "complete_episodes",
+        }
+        for hook in ("on_episode_step", "on_episode_start", "on_episode_end", "on_episode_created"):
+            refused[f"callback {hook}"] = getattr(config, f"callbacks_{hook}", None) is not None
+        found = [name for name, present in refused.items() if present]
+        if found:
+            raise ValueError(
+                f"BatchedEnvRunner cannot serve {', '.join(found)}: it steps whole batches and never builds single "
+                "timesteps. Remove the setting, or use RLlib's own runner: "
+                ".env_runners(env_runner_cls=ray.rllib.env.multi_agent_env_runner.MultiAgentEnvRunner) with one of "
+                "RLlib's own algorithms"
+            )
+
+    @override(EnvRunner)
+    def make_env(self) -> None:
+        """Builds the copies, closing earlier ones. On a driver with remote runners there are none."""
+        if self.env is not None:
+            self.env.close()
+            self.env = None
+        config = self.config
+        if self.worker_index == 0 and self.num_workers > 0 and not config.create_env_on_local_worker:
+            return
+        first = max(0, self.worker_index - 1) * self.num_envs
+        self.env = make_joint_env(config.env, dict(config.env_config), self.num_envs, first)
+        self._lanes = np.arange(first, first + self.num_envs)
+        self._account = EpisodeAccount(len(self.env.agent_ids), self.num_envs, len(self.env.count_names))
+        self._needs_reset = True
+
+    @override(EnvRunner)
+    def make_module(self) -> None:
+        """Builds the policies from the config and the environment's spaces."""
+        if self.env is None:
+            return
+        spec = self.config.get_multi_rl_module_spec(spaces=self.get_spaces(), inference_only=True)
+        self.use_module(spec.build())
+
+    def use_module(self, module: MultiRLModule) -> None:
+        """Acts with `module` from now on; in one process that is the learner's own, so that nothing is copied."""
+        self.module = module
+        if self.env is None:
+            return
+        self._policy: JointPolicy
+        if self._episodes_mode:
+            self._policy = RLlibPolicies(module, self.env, self._module_of)
+        else:
+            self._policy = StackedPolicies(module, self.env)
+        self._state = self._policy.initial_state()
+
+    def _module_of(self, agent_id: str) -> str:
+        mapping: Callable[..., str] = self.config.policy_mapping_fn
+        return mapping(agent_id, None)
+
+    @override(EnvRunner)
+    def get_spaces(self) -> dict[str, tuple[gym.Space[Any], gym.Space[Any]]]:
+        """Module id -> (observation space, action space), in the agents' order."""
+        if self.env is None:
+            return dict(self._given_spaces or {})
+        env = self.env
+        if not self._episodes_mode:
+            return {a: (env.observation_spaces[a], env.action_spaces[a]) for a in env.agent_ids}
+        pairs = {a: (env.observation_spaces[a], env.action_spaces[a]) for a in env.agent_ids}
+        spaces = {self._module_of(agent_id): pair for agent_id, pair in pairs.items()}
+        observation = gym.spaces.Dict({a: pair[0] for a, pair in pairs.items()})
+        action = gym.spaces.Dict({a: pair[1] for a, pair in pairs.items()})
+        return {INPUT_ENV_SPACES: (observation, action), **spaces}
+
+    @override(EnvRunner)
+    def assert_healthy(self) -> None:
+        """Checks that construction has finished."""
+        if self.env is None and self.worker_index > 0:
+            raise AssertionError(f"env runner {self.worker_index} has no environment")
+
+    # --- sampling --------------------------------------------------------------------------------------------------
+
+    @override(EnvRunner)
+    def sample(
+        self,
+        *,
+        num_timesteps: int | None = None,
+        num_episodes: int | None = None,
+        explore: bool | None = None,
+        random_actions: bool = False,
+        force_reset: bool = False,
+        **kwargs: Any,
+    ) -> list[JointRollout] | list[MultiAgentEpisode]:
+        """Samples as RLlib's runners do.
+
+        Args:
+            num_timesteps: Env steps (over all copies); rounded up to whole fragments.
+            num_episodes: Sample until that many episodes have ended, or a few more, since copies run together.
+            explore: Refused when False with our own algorithms: with feed-forward policies argmax play deadlocks,
+                so that evaluation samples too.
+            random_actions: Uniform random actions.
+            force_reset: Start new episodes first.
+            **kwargs: Ignored arguments of other runners.
+
+        Returns:
+            Rollouts for our learners; episodes (ended ones, and the running chunks) for RLlib's.
+        """
+        del kwargs, explore
+        if force_reset:
+            self._needs_reset = True
+        length = self._fragment_length()
+        epsilon = 1.0 if random_actions else self._epsilon
+        if num_episodes is not None:
+            self._needs_reset = True
+            rollouts, ended = [], 0
+            while ended < num_episodes:
+                rollouts.append(self.sample_rollout(length, epsilon))
+                ended += len(rollouts[-1].final_index)
+        else:
+            wanted = num_timesteps if num_timesteps is not None else length * self.num_envs
+            rounds = -(-wanted // (length * self.num_envs))
+            rollouts = [self.sample_rollout(length, epsilon) for _ in range(rounds)]
+        if not self._episodes_mode:
+            return rollouts
+        return [episode for rollout in rollouts for episode in self._to_episodes(rollout)]
+
+    def _fragment_length(self) -> int:
+        length = self.config.get_rollout_fragment_length(self.worker_index)
+        return int(length)
+
+    def _to_episodes(self, rollout: JointRollout) -> list[MultiAgentEpisode]:
+        if self.env is None:
+            raise RuntimeError("a driver without copies has nothing to convert")
+        if self._carry is None:
+            self._carry = EpisodeCarry()
+        return to_multi_agent_episodes(
+            rollout,
+            self._carry,
+            observation_spaces=self.env.observation_spaces,
+            action_spaces=self.env.action_spaces,
+            module_of=self._module_of,
+            extra_model_outputs=self._policy.extra_model_outputs(),
+        )
+
+    def sample_rollout(self, num_steps: int, epsilon: float) -> JointRollout:
+        """One fragment of all copies.
+
+        Args:
+            num_steps: T.
+            epsilon: Share of uniform random actions, in [0, 1].
+
+        Returns:
+            T * B env steps of all agents.
+
+        Raises:
+            EnvironmentFault: if the environment breaks its contract; nothing of the fragment is used.
+        """
+        env, policy = self.env, self._policy
+        if env is None:
+            raise RuntimeError("this runner has no environment; sample on the remote runners")
+        policy.refresh()
+        agents, copies = len(env.agent_ids), self.num_envs
+        blocks = [self._allocate(group, num_steps) for group in env.groups]
+        if self._needs_reset:
+            self.start_episodes()
+        for block, last in zip(blocks, self._last_obs, strict=True):
+            block[:, 0] = last
+        state_in = self._state
+        actions = np.empty((agents, num_steps, copies), np.int64)
+        rewards = np.empty((agents, num_steps, copies), np.float32)
+        flags = {name: np.empty((agents, num_steps, copies), np.bool_) for name in _FLAGS}
+        dones = np.empty((num_steps, copies), np.bool_)
+        counts = np.empty((agents, num_steps, copies, len(env.count_names)), np.int32)
+        uniform = self._generator.random((num_steps, agents, copies), np.float32)
+        ends: list[_End] = []
+        policy.start_fragment(num_steps, epsilon)
+        for t in range(num_steps):
+            self._state = policy.act(t, [block[:, t] for block in blocks], self._state, uniform[t], actions[:, t])
+            step = env.step(actions[:, t], [block[:, t + 1] for block in blocks])
+            rewards[:, t], dones[t], counts[:, t] = step.rewards, step.dones, step.counts
+            for name, flag in flags.items():
+                flag[:, t] = getattr(step, name)
+            if step.dones.any():
+                ends.append(self._end_of_episodes(t, step.dones))
+        vf_preds, action_logp = policy.finish_fragment([block[:, num_steps] for block in blocks], self._state, actions)
+        self._last_obs = [block[:, num_steps].copy() for block in blocks]
+        rollout = JointRollout(
+            agent_ids=env.agent_ids,
+            groups=tuple(
+                AgentGroup(
+                    indices=members,
+                    obs=blocks[g],
+                    final_obs=_join([end.final_obs[g] for end in ends], env.final_obs[g]),
+                    state_in=None if state_in is None else state_in[list(members)].numpy(),
+                )
+                for g, members in enumerate(env.groups)
+            ),
+            actions=np.where(flags["active"], actions, 0),
+            action_logp=action_logp,
+            rewards=rewards,
+            vf_preds=vf_preds,
+            final_index=np.concatenate([end.index for end in ends]) if ends else np.empty((0, 2), np.int64),
+            final_vf_preds=(
+                np.concatenate([end.values for end in ends], 1) if ends else np.empty((agents, 0), np.float32)
+            ),
+            dones=dones,
+            lanes=self._lanes,
+            lane_steps=np.full(copies, self._lane_steps, np.int64),
+            counts=counts,
+            count_names=env.count_names,
+            **flags,
+        )
+        self._lane_steps += num_steps
+        self._finished.append(self._account.add(rollout))
+        self._steps += rollout.env_steps()
+        self._agent_steps += rollout.agent_steps()
+        return rollout
+
+    def start_episodes(self) -> None:
+        """New episodes in all copies; unfinished ones are forgotten."""
+        if self.env is None:
+            raise RuntimeError("this runner has no environment")
+        self._last_obs = [self._allocate(group, 0)[:, 0] for group in self.env.groups]
+        self.env.reset(self._take_seed(), self._last_obs)
+        self._account.reset()
+        self._state = self._policy.initial_state()
+        self._carry = None
+        self._needs_reset = False
+
+    def _allocate(self, group: tuple[int, ...], num_steps: int) -> NDArray[Any]:
+        if self.env is None:
+            raise RuntimeError("this runner has no environment")
+        space = self.env.observation_spaces[self.env.agent_ids[group[0]]]
+        return np.empty((len(group), num_steps + 1, self.num_envs, *(space.shape or ())), space.dtype)
+
+    def _take_seed(self) -> int | None:
+        """The environment's seed: the run's own, shifted for evaluation. Copies are told apart by their index."""
+        if self.config.seed is None:
+            return None
+        return int(self.config.seed) + _EVALUATION_SEED_OFFSET * int(self.config.in_evaluation)
+
+    def _end_of_episodes(self, t: int, dones: NDArray[np.bool_]) -> _End:
+        """Keeps the final observations of ended episodes with their values, and zeroes the recurrent state."""
+        if self.env is None:
+            raise RuntimeError("this runner has no environment")
+        copies = np.flatnonzero(dones)
+        final_obs = [block[:, copies] for block in self.env.final_obs]
+        state = None if self._state is None else self._state[:, copies]
+        values = self._policy.values(final_obs, state)
+        if self._state is not None:
+            self._state = self._state.clone()
+            self._state[:, copies] = 0
+        index = np.stack([np.full(len(copies), t), copies], 1).astype(np.int64)
+        return _End(index, final_obs, values)
+
+    def set_epsilon(self, epsilon: float) -> None:
+        """Share of uniform random actions that `sample` uses, in [0, 1]."""
+        self._epsilon = epsilon
+
+    def metrics_and_episodes(self) -> tuple[Any, FinishedEpisodes]:
+        """`get_metrics`, and the episodes that they sum up."""
+        return self.get_metrics(), self._reported
+
+    # --- RLlib's contract --------------------------------------------------------------------------------------------
+
+    @override(EnvRunner)
+    def get_metrics(self) -> Any:
+        """RLlib's standard metrics of what was sampled since the last call."""
+        metrics = self.metrics
+        for name, lifetime, steps in (
+            (NUM_ENV_STEPS_SAMPLED, NUM_ENV_STEPS_SAMPLED_LIFETIME, self._steps),
+            (NUM_AGENT_STEPS_SAMPLED, NUM_AGENT_STEPS_SAMPLED_LIFETIME, self._agent_steps),
+        ):
+            if name == NUM_AGENT_STEPS_SAMPLED:
+                metrics.log_dict({DEFAULT_AGENT_ID: steps}, key=name, reduce="sum")
+                metrics.log_dict({DEFAULT_AGENT_ID: steps}, key=lifetime, reduce="lifetime_sum")
+            else:
+                metrics.log_value(name, steps, reduce="sum")
+                metrics.log_value(lifetime, steps, reduce="lifetime_sum", with_throughput=True)
+        finished, self._finished = FinishedEpisodes.join(self._finished), []
+        self._reported = finished
+        metrics.log_value(NUM_EPISODES, len(finished), reduce="sum")
+        metrics.log_value(NUM_EPISODES_LIFETIME, len(finished), reduce="lifetime_sum")
+        if len(finished):
+            window = self.config.metrics_num_episodes_for_smoothing
+            for value in finished.returns.sum(1)[-window:]:
+                metrics.log_value(EPISODE_RETURN_MEAN, float(value), window=window)
+            for value in finished.lengths[-window:]:
+                metrics.log_value(EPISODE_LEN_MEAN, float(value), window=window)
+        self._steps = self._agent_steps = 0
+        return metrics.reduce()
+
+    @override(Checkpointable)
+    def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
+        """Counters, random generator, environment and unfinished episodes; weights under RLlib's key."""
+        state: dict[str, Any] = {WEIGHTS_SEQ_NO: self._weights_seq_no}
+        if self.module is not None and self._check_component(COMPONENT_RL_MODULE, components, not_components):
+            state[COMPONENT_RL_MODULE] = self.module.get_state(
+                components=self._get_subcomponents(COMPONENT_RL_MODULE, components),
+                not_components=self._get_subcomponents(COMPONENT_RL_MODULE, not_components),
+                **kwargs,
+            )
+        return state
+
+    @override(Checkpointable)
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Takes over weights that are newer than its own (sequence number 0 always counts as newer)."""
+        module_state = state.get(COMPONENT_RL_MODULE)
+        if module_state is not None and self.module is not None:
+            sequence = state.get(WEIGHTS_SEQ_NO, 0)
+            if sequence == 0 or sequence > self._weights_seq_no:
+                if isinstance(module_state, ray.ObjectRef):
+                    module_state = ray.get(module_state)
+                self.module.set_state(module_state)
+            if sequence > 0:
+                self._weights_seq_no = sequence
+
+    def get_sampling_state(self) -> dict[str, Any]:
+        """All that the next fragments depend on apart from weights; the environment's part may be missing.
+
+        Foreign environments cannot tell their state: they go on with new episodes.
+        """
+        env_state = None if self.env is None or self._needs_reset else self.env.get_state()
+        return {
+            "generator": self._generator.bit_generator.state,
+            "lane_steps": self._lane_steps,
+            "env": env_state,
+            "recurrent": None if self._state is None else self._state.numpy(),
+            "account": self._account.get_state(),
+        }
+
+    def set_sampling_state(self, state: dict[str, Any]) -> None:
+        """Restores `get_sampling_state`."""
+        if self.env is None:
+            raise RuntimeError("this runner has no environment")
+        self._generator.bit_generator.state = state["generator"]
+        self._lane_steps = int(state["lane_steps"])
+        if state["env"] is None:
+            self._needs_reset = True
+            return
+        self._last_obs = [self._allocate(group, 0)[:, 0] for group in self.env.groups]
+        self.env.set_state(state["env"], self._last_obs)
+        self._state = None if state["recurrent"] is None else torch.as_tensor(np.array(state["recurrent"]))
+        self._account.set_state(state["account"])
+        self._needs_reset = False
+
+    @override(Checkpointable)
+    def get_ctor_args_and_kwargs(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """As RLlib's `Checkpointable` asks."""
+        return (), {"config": self.config}
+
+    @override(Checkpointable)
+    def get_checkpointable_components(self) -> list[tuple[str, Any]]:
+        """The policies."""
+        return [] if self.module is None else [(COMPONENT_RL_MODULE, self.module)]
+
+    @override(EnvRunner)
+    def stop(self) -> None:
+        """Closes the copies."""
+        if self.env is not None:
+            self.env.close()
+
+
+_FLAGS = ("terminateds", "truncateds", "active")
+
+
+class _End:
+    """Episodes that ended in one step."""
+
+    def __init__(
+        self, index: NDArray[np.int64], final_obs: list[NDArray[Any]], values: NDArray[np.float32]
+    ) -> None:
+        self.index = index
+        self.final_obs = final_obs
+        self.values = values
+
+
+def _join(parts: list[NDArray[Any]], like: NDArray[Any]) -> NDArray[Any]:
+    return np.concatenate(parts, 1) if parts else np.empty((like.shape[0], 0, *like.shape[2:]), like.dtype)

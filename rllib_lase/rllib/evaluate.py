@@ -1,0 +1,132 @@
+"""Evaluation of an algorithm with sampled actions: whole episodes, and the hook applied at every step.
+
+Policies are evaluated as they act in training but without the epsilon mixture. Argmax play is no option: with
+feed-forward policies it deadlocks (two agents that mirror each other).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rllib_lase.evaluation.metrics import mean_gift_weights
+from rllib_lase.rllib.algorithm import SocialAlgorithm
+from rllib_lase.rllib.config import SocialConfig
+from rllib_lase.rllib.env_runner import BatchedEnvRunner
+from rllib_lase.rllib.episode_account import EpisodeAccount, FinishedEpisodes
+
+#: Copies that play at the same time.
+MAX_COPIES = 128
+
+
+@dataclass(frozen=True)
+class SocialEvaluation:
+    """What E episodes of N agents came to.
+
+    Attributes:
+        agent_ids: The agents.
+        count_names: Names of the C counted events.
+        episodes: Returns, lengths and counts.
+        returns_after_gifting: `(E, N)`; equal to the returns unless the hook redistributes.
+        gift_weights: `(N, N)`, giver in the row, mean over all steps in which the giver was in the game.
+    """
+
+    agent_ids: tuple[str, ...]
+    count_names: tuple[str, ...]
+    episodes: FinishedEpisodes
+    returns_after_gifting: NDArray[np.float64]
+    gift_weights: NDArray[np.float64]
+
+    def table(self) -> pd.DataFrame:
+        """One row per episode and agent: `episode, agent_id, length, reward, reward_after_gifting`, counts."""
+        count, agents = self.episodes.returns.shape
+        columns: dict[str, Any] = {
+            "episode": np.repeat(np.arange(count), agents),
+            "agent_id": list(self.agent_ids) * count,
+            "length": np.repeat(self.episodes.lengths, agents),
+            "reward": self.episodes.returns.reshape(-1),
+            "reward_after_gifting": self.returns_after_gifting.reshape(-1),
+        }
+        for position, name in enumerate(self.count_names):
+            columns[name] = self.episodes.counts[:, :, position].reshape(-1)
+        return pd.DataFrame(columns)
+
+
+def evaluate(algorithm: SocialAlgorithm, num_episodes: int, seed: int) -> SocialEvaluation:
+    """Plays whole episodes with sampled actions, and applies the hook at every step. Changes no state.
+
+    Args:
+        algorithm: Any of our algorithms, trained or not.
+        num_episodes: At least that many episodes; every copy plays equally many.
+        seed: Seed of environments and actions; the same seed gives the same episodes.
+    """
+    copies = min(num_episodes, MAX_COPIES)
+    quota = -(-num_episodes // copies)
+    runner = _evaluation_runner(algorithm, copies, seed)
+    env = runner.env
+    if env is None:
+        raise RuntimeError("the evaluation runner has no environment")
+    agents = len(env.agent_ids)
+    plain = EpisodeAccount(agents, copies, len(env.count_names))
+    gifted = EpisodeAccount(agents, copies, 0)
+    finished, after = [], []
+    weight_sum, weight_steps = np.zeros((agents, agents)), np.zeros(agents)
+    episodes_per_copy = np.zeros(copies, np.int64)
+    while episodes_per_copy.min() < quota:
+        rollout = runner.sample_rollout(algorithm.config.settings().rollout_fragment_length, 0.0)
+        episodes_per_copy += rollout.dones.sum(0)
+        learnt = algorithm.judge(rollout)
+        finished.append(plain.add(rollout))
+        rewards_after = learnt.rewards.numpy() if learnt.gift_weights is not None else rollout.rewards
+        no_counts = rollout.counts[..., :0]
+        after.append(gifted.add(dataclasses.replace(rollout, rewards=rewards_after, counts=no_counts)))
+        if learnt.gift_weights is not None:
+            mean, steps = mean_gift_weights(learnt.gift_weights.numpy(), rollout.active.transpose(1, 2, 0))
+            weight_sum += np.where(steps[:, None] > 0, mean, 0) * steps[:, None]
+            weight_steps += steps
+    runner.stop()
+    weights = weight_sum / weight_steps[:, None] if weight_steps.all() else np.eye(agents)
+    return SocialEvaluation(
+        agent_ids=env.agent_ids,
+        count_names=env.count_names,
+        episodes=FinishedEpisodes.join(finished).first_of_each_copy(quota),
+        returns_after_gifting=FinishedEpisodes.join(after).first_of_each_copy(quota).returns,
+        gift_weights=weights,
+    )
+
+
+def record_episode(algorithm: SocialAlgorithm, seed: int, max_steps: int = 1000) -> list[NDArray[np.uint8]]:
+    """Pictures of one episode with sampled actions, one per step; empty if the environment has no pictures."""
+    runner = _evaluation_runner(algorithm, 1, seed)
+    env = runner.env
+    if env is None:
+        raise RuntimeError("the evaluation runner has no environment")
+    runner.start_episodes()
+    frames: list[NDArray[np.uint8]] = []
+    for _ in range(max_steps):
+        frame = env.render(0)
+        if frame is None:
+            break
+        frames.append(frame.copy())
+        if runner.sample_rollout(1, 0.0).dones.any():
+            break
+    runner.stop()
+    return frames
+
+
+def _evaluation_runner(algorithm: SocialAlgorithm, copies: int, seed: int) -> BatchedEnvRunner:
+    """A runner of this process with the algorithm's present weights."""
+    config = algorithm.config.copy(copy_frozen=False)
+    assert isinstance(config, SocialConfig)
+    config.env_runners(num_env_runners=0, num_envs_per_env_runner=copies).debugging(seed=seed)
+    config.in_evaluation = True
+    runner = BatchedEnvRunner(config=config, worker_index=0, num_workers=0)
+    if runner.module is None:
+        raise RuntimeError("the evaluation runner has no module")
+    runner.module.set_state(algorithm.module_state())
+    return runner

@@ -1,0 +1,365 @@
+"""The learner: hook, returns, policy optimiser and the social networks' updates, once per round."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+import numpy as np
+import torch
+from ray.rllib.core.learner.torch.torch_learner import TorchLearner
+from ray.rllib.core.learner.training_data import TrainingData
+from ray.rllib.utils.annotations import override
+from torch import Tensor, nn
+
+from rllib_lase.core.policy_loss import normalize_advantages, policy_losses
+from rllib_lase.core.returns import generalized_advantages
+from rllib_lase.rllib.modules import SocialModule
+from rllib_lase.rllib.schedules import Schedules
+from rllib_lase.rollout import JointRollout, TensorRollout, concatenate
+from rllib_lase.settings import Settings
+from rllib_lase.social.hook import JointSpaces, LearntRewards, Networks, SocialHook
+
+POLICY = "policy"
+SOCIAL_STATE = "social"
+
+
+class SocialLearner(TorchLearner):
+    """Trains one module per agent on its own slice of joint rollouts.
+
+    `update` takes `JointRollout`s as its batch. Agents never share a gradient: losses are one row per agent, each
+    agent's gradient is clipped by its own norm, and each parameter group has its own Adam.
+    """
+
+    hook: SocialHook
+    settings: Settings
+
+    @override(TorchLearner)
+    def build(self) -> None:
+        """Builds modules and optimisers, and the hook that they share."""
+        self.settings = self.config.settings()
+        super().build()
+        self.hook = self.config.make_hook(self.spaces())
+        self._schedules = Schedules(self.settings)
+        self._rounds = 0
+        self._recorder = np.random.default_rng(np.random.SeedSequence(self.config.seed, spawn_key=(2,)))
+        self._shuffler = torch.Generator().manual_seed((self.config.seed or 0) + 3)
+        self._reset_report()
+
+    def spaces(self) -> JointSpaces:
+        """Agents and their spaces, in the order of the modules."""
+        modules = self._modules()
+        return JointSpaces(
+            tuple(self.module.keys()),
+            tuple(module.observation_space for module in modules),
+            tuple(module.action_space for module in modules),
+        )
+
+    def _modules(self) -> list[SocialModule]:
+        return [cast(SocialModule, module.unwrapped()) for module in self.module.values()]
+
+    def _networks(self) -> list[Networks]:
+        return [dict(module.social.items()) for module in self._modules()]
+
+    @override(TorchLearner)
+    def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
+        """One Adam for the policy and one for each of the hook's parameter groups."""
+        del config
+        module = cast(SocialModule, self._module[module_id].unwrapped())
+        hook = module.model_config["hook"]
+        groups: list[tuple[str, nn.Module, float]] = [(POLICY, module.policy, self.settings.lr)]
+        groups += [(name, net, hook.learning_rate(name)) for name, net in module.social.items()]
+        for name, net, lr in groups:
+            parameters = list(net.parameters())
+            self.register_optimizer(
+                module_id=module_id,
+                optimizer_name=name,
+                optimizer=torch.optim.Adam(parameters, lr=lr, fused=True),
+                params=parameters,
+            )
+
+    # --- one round ---------------------------------------------------------------------------------------------
+
+    @override(TorchLearner)
+    def update(
+        self,
+        batch: Any = None,
+        batches: Any = None,
+        batch_refs: Any = None,
+        episodes: Any = None,
+        episodes_refs: Any = None,
+        data_iterators: Any = None,
+        training_data: TrainingData | None = None,
+        *,
+        timesteps: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """One round: what the hook makes of the rewards, the policy update, then the social networks' updates.
+
+        Args:
+            batch: A `JointRollout`; or give it in `training_data`, as a batch or as references.
+            batches: Several `JointRollout`s of equal length.
+            batch_refs: Not used directly; `training_data.batch_refs` is.
+            episodes: Refused.
+            episodes_refs: Refused.
+            data_iterators: Refused.
+            training_data: As RLlib's learner group passes it.
+            timesteps: `{"env_steps": int}`, env steps sampled before this round; drives the schedules.
+            **kwargs: RLlib's minibatch arguments; our settings decide instead.
+
+        Returns:
+            Nothing to log; ask `collect_report` once per iteration.
+
+        Raises:
+            TypeError: if the data are episodes. RLlib's own PPO learns from those.
+        """
+        del kwargs
+        data = training_data or TrainingData(batch=batch, batches=batches, batch_refs=batch_refs)
+        if any(other is not None for other in (episodes, episodes_refs, data_iterators, data.episodes)):
+            raise TypeError(
+                f"{type(self).__name__} learns from JointRollouts, found episodes; set "
+                "env_runner_cls=BatchedEnvRunner, or train RLlib's own PPO on episodes"
+            )
+        data.solve_refs()
+        self._update_round(concatenate(data.batches or [data.batch]), (timesteps or {}).get("env_steps", 0))
+        self._weights_seq_no += 1
+        return {}
+
+    def _update_round(self, rollout: JointRollout, env_steps: int) -> None:
+        self._rounds += 1
+        self._schedules.set(env_steps)
+        clock = time.perf_counter()
+        recorded = self._recorder.random(rollout.dones.shape) < self.settings.record_fraction
+        data = rollout.to_tensors(self.device)
+        record_mask = torch.from_numpy(recorded).to(self.device)
+        networks = self._networks()
+        learnt = self.hook.rewards(data, networks, record_mask)
+        clock = self._lap("relationships", clock)
+        self._report_gifts(data, learnt, record_mask)
+        self._update_policies(data, learnt)
+        clock = self._lap("policy", clock)
+        self.hook.observe(rollout)
+        for _ in range(self.hook.updates_due(self._rounds)):
+            self._update_social(networks)
+        self._report["rounds"] += 1
+
+    def _update_policies(self, data: TensorRollout, learnt: LearntRewards) -> None:
+        settings = self.settings
+        advantages = generalized_advantages(
+            learnt.rewards * settings.reward_scale,
+            data.vf_preds,
+            data.final_vf_preds,
+            data.terminateds,
+            data.truncateds,
+            settings.gamma,
+            settings.lambda_,
+        )
+        targets = advantages + data.vf_preds[:, :-1]
+        if settings.normalize_advantages:
+            flat = normalize_advantages(advantages.flatten(1), data.active.flatten(1))
+            advantages = flat.view_as(advantages)
+        lr = self._schedules.lr
+        for module_id in self.module.keys():  # noqa: SIM118 - a MultiRLModule is no dict
+            self.get_optimizer(module_id, POLICY).param_groups[0]["lr"] = lr
+        for rows in self._minibatches(data):
+            self._policy_step(data, advantages, targets, rows)
+
+    def _minibatches(self, data: TensorRollout) -> Iterator[Tensor | None]:
+        """Flat sample indices (copies, for recurrent policies) of each gradient step; None means everything."""
+        if self.settings.optimizer == "a2c":
+            yield None
+            return
+        steps, copies = data.dones.shape
+        count = copies if self.settings.use_lstm else steps * copies
+        for _ in range(self.settings.num_epochs):
+            shuffled = torch.randperm(count, generator=self._shuffler)
+            yield from shuffled.to(self.device).tensor_split(self.settings.num_minibatches)
+
+    def _policy_step(
+        self, data: TensorRollout, advantages: Tensor, targets: Tensor, rows: Tensor | None
+    ) -> None:
+        take = self._sequence_columns if self.settings.use_lstm else _sample_columns
+        outputs = [self._forward_policy(i, module, data, rows) for i, module in enumerate(self._modules())]
+        losses = policy_losses(
+            torch.stack([logits for logits, _ in outputs]),
+            torch.stack([values for _, values in outputs]),
+            take(data.actions, rows),
+            take(advantages, rows),
+            take(targets, rows),
+            take(data.active, rows),
+            vf_loss_coeff=self.settings.vf_loss_coeff,
+            entropy_coeff=self._schedules.entropy_coeff,
+            epsilon=self._schedules.epsilon,
+            old_action_logp=take(data.action_logp, rows) if self.settings.optimizer == "ppo" else None,
+            clip_param=self.settings.clip_param,
+        )
+        self._descend(POLICY, losses["total_loss"], self.settings.grad_clip)
+        self._note({name: loss.detach() for name, loss in losses.items()})
+
+    def _forward_policy(
+        self, agent: int, module: SocialModule, data: TensorRollout, rows: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Logits `(M, A)` and values `(M,)` of one agent on its own observations."""
+        obs = data.obs[agent][:-1]
+        if not self.settings.use_lstm:
+            flat = obs.flatten(0, 1)
+            output = module.policy(flat if rows is None else flat[rows])
+            return output.action_dist_inputs, output.vf_preds
+        state, dones = data.state_in[agent], data.dones
+        if state is None:
+            raise ValueError("a recurrent policy needs state_in; the rollout has none")
+        resets = torch.cat([torch.zeros_like(dones[:1]), dones[:-1]])
+        if rows is not None:
+            obs, state, resets = obs[:, rows], state[rows], resets[:, rows]
+        sequence, _ = module.policy.forward_sequence(obs, state, resets)
+        return sequence.action_dist_inputs.flatten(0, 1), sequence.vf_preds.flatten()
+
+    @staticmethod
+    def _sequence_columns(values: Tensor, copies: Tensor | None) -> Tensor:
+        """`(N, T, B) -> (N, T * len(copies))`, whole sequences of some copies."""
+        return (values if copies is None else values[:, :, copies]).flatten(1)
+
+    def _update_social(self, networks: Sequence[Networks]) -> None:
+        for group, losses in self.hook.losses(networks).items():
+            clock = time.perf_counter()
+            self._descend(group, losses, self.hook.grad_clip(group))
+            self._note({f"{group}_loss": losses.detach()})
+            self._lap(group, clock)
+
+    def _descend(self, group: str, losses: Tensor, grad_clip: float) -> None:
+        """One Adam step of every agent's parameter group on its own loss.
+
+        Args:
+            group: Optimiser name.
+            losses: `(N,)`, one per agent; row i depends on agent i's parameters alone.
+            grad_clip: Bound on each agent's own gradient norm.
+        """
+        optimizers = [self.get_optimizer(module_id, group) for module_id in self.module.keys()]  # noqa: SIM118
+        parameters = [optimizer.param_groups[0]["params"] for optimizer in optimizers]
+        flat = [parameter for agent in parameters for parameter in agent]
+        gradients = torch.autograd.grad(losses.sum(), flat)
+        for parameter, gradient in zip(flat, gradients, strict=True):
+            parameter.grad = gradient
+        norms = []
+        for agent, optimizer in zip(parameters, optimizers, strict=True):
+            norms.append(nn.utils.clip_grad_norm_(agent, grad_clip))
+            optimizer.step()
+        self._note({f"{group}_grad_norm": torch.stack(norms)})
+
+    @override(TorchLearner)
+    def compute_loss_for_module(self, *, module_id: str, config: Any, batch: Any, fwd_out: Any) -> Any:
+        """Refused: losses of all agents are computed in one pass by `update`."""
+        raise TypeError(
+            f"{type(self).__name__} computes the losses of all agents in one pass, from JointRollouts; call "
+            f"`update` with a JointRollout instead of asking for module {module_id!r} alone"
+        )
+
+    # --- evaluation ----------------------------------------------------------------------------------------------
+
+    def judge(self, rollout: JointRollout) -> LearntRewards:
+        """What the hook makes of a rollout, with gift weights at every step. Changes nothing.
+
+        Args:
+            rollout: Any rollout of these agents, for example of an evaluation.
+        """
+        data = rollout.to_tensors(self.device)
+        everywhere = torch.ones_like(data.dones)
+        learnt = self.hook.rewards(data, self._networks(), everywhere)
+        weights = None if learnt.gift_weights is None else learnt.gift_weights.cpu()
+        return LearntRewards(learnt.rewards.cpu(), weights)
+
+    # --- what the iteration reports --------------------------------------------------------------------------------
+
+    def _reset_report(self) -> None:
+        agents = len(self._modules())
+        self._report: dict[str, Any] = {
+            "rounds": 0,
+            "sums": defaultdict(lambda: torch.zeros(agents, device=self.device)),
+            "notes": defaultdict(int),
+            "seconds": defaultdict(float),
+            "gift_weights": torch.zeros(agents, agents, device=self.device, dtype=torch.float64),
+            "gift_steps": torch.zeros(agents, device=self.device, dtype=torch.float64),
+            "rewards": torch.zeros(agents, device=self.device, dtype=torch.float64),
+            "rewards_after_gifting": torch.zeros(agents, device=self.device, dtype=torch.float64),
+        }
+
+    def _lap(self, part: str, since: float) -> float:
+        now = time.perf_counter()
+        self._report["seconds"][part] += now - since
+        return now
+
+    def _note(self, values: dict[str, Tensor]) -> None:
+        for name, value in values.items():
+            self._report["sums"][name] += value
+            self._report["notes"][name] += 1
+
+    def _report_gifts(self, data: TensorRollout, learnt: LearntRewards, recorded: Tensor) -> None:
+        extrinsic = data.rewards.sum((1, 2)).double()
+        self._report["rewards"] += extrinsic
+        if learnt.gift_weights is None:
+            self._report["rewards_after_gifting"] += extrinsic
+            return
+        self._report["rewards_after_gifting"] += learnt.rewards.sum((1, 2)).double()
+        present = data.active[:, recorded]
+        weights = learnt.gift_weights[recorded] * present.T.unsqueeze(-1)
+        self._report["gift_weights"] += weights.sum(0)
+        self._report["gift_steps"] += present.sum(1)
+
+    def collect_report(self) -> dict[str, Any]:
+        """Means per agent since the last call, and then a new start.
+
+        Returns:
+            `learner`: metric -> `(N,)` mean over updates. `gift_weights` `(N, N)` mean over recorded steps, with
+            `gift_steps` `(N,)`; None if the hook gives nothing away. `rewards` and `rewards_after_gifting`: sums
+            `(N,)` over the rounds. `seconds`: part -> time spent.
+        """
+        report, redistributes = self._report, self.hook.redistributes
+        steps = report["gift_steps"].unsqueeze(-1)
+        result = {
+            "learner": {name: (total / report["notes"][name]).cpu().numpy() for name, total in report["sums"].items()},
+            "gift_weights": (report["gift_weights"] / steps).cpu().numpy() if redistributes else None,
+            "gift_steps": report["gift_steps"].cpu().numpy(),
+            "rewards": report["rewards"].cpu().numpy(),
+            "rewards_after_gifting": report["rewards_after_gifting"].cpu().numpy(),
+            "seconds": dict(report["seconds"]),
+            "lr": self._schedules.lr,
+            "epsilon": self._schedules.epsilon,
+        }
+        self._reset_report()
+        return result
+
+    # --- state -------------------------------------------------------------------------------------------------------
+
+    @override(TorchLearner)
+    def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
+        """RLlib's state, and under `social` what the hook and the random generators need to go on exactly."""
+        state: dict[str, Any] = super().get_state(components, not_components=not_components, **kwargs)
+        if self._check_component(SOCIAL_STATE, components, not_components):
+            state[SOCIAL_STATE] = {
+                "hook": self.hook.get_state(),
+                "rounds": self._rounds,
+                "recorder": self._recorder.bit_generator.state,
+                "shuffler": self._shuffler.get_state(),
+            }
+        return state
+
+    @override(TorchLearner)
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Restores `get_state`."""
+        super().set_state(state)
+        if SOCIAL_STATE in state:
+            social = state[SOCIAL_STATE]
+            self.hook.set_state(social["hook"])
+            self._rounds = int(social["rounds"])
+            self._recorder.bit_generator.state = social["recorder"]
+            self._shuffler.set_state(torch.as_tensor(social["shuffler"]))
+
+
+def _sample_columns(values: Tensor, rows: Tensor | None) -> Tensor:
+    """`(N, T, B) -> (N, M)`, some samples of every agent."""
+    flat = values.flatten(1)
+    return flat if rows is None else flat[:, rows]
+
+

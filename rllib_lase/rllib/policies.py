@@ -1,0 +1,256 @@
+"""How a runner's copies choose actions: our policies stacked per group, or any RLlib modules one by one."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import gymnasium as gym
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from ray.rllib.core.columns import Columns
+from ray.rllib.core.rl_module.multi_rl_module import MultiRLModule
+from torch import Tensor
+
+from rllib_lase.core.distributions import behaviour_probs
+from rllib_lase.rllib.acting import GroupActor
+from rllib_lase.rllib.joint_env import JointEnv
+from rllib_lase.rllib.modules import SocialModule
+
+
+class JointPolicy(abc.ABC):
+    """Chooses all agents' actions in all copies of one runner."""
+
+    @abc.abstractmethod
+    def refresh(self) -> None:
+        """Takes over the modules' present weights."""
+
+    @abc.abstractmethod
+    def initial_state(self) -> Tensor | None:
+        """Recurrent state `(N, B, 2 * lstm_size)` at an episode's start, or None."""
+
+    @abc.abstractmethod
+    def start_fragment(self, num_steps: int, epsilon: float) -> None:
+        """Prepares for `num_steps` steps with a share `epsilon` of uniform random actions."""
+
+    @abc.abstractmethod
+    def act(
+        self,
+        t: int,
+        obs: Sequence[NDArray[Any]],
+        state: Tensor | None,
+        uniform: NDArray[np.float32],
+        actions_out: NDArray[np.int64],
+    ) -> Tensor | None:
+        """Chooses the actions of step t.
+
+        Args:
+            t: Step within the fragment.
+            obs: Per group `(n, B, *obs)`.
+            state: Recurrent state, or None.
+            uniform: `(N, B)` in [0, 1), the step's only randomness.
+            actions_out: `(N, B)`, written in place.
+
+        Returns:
+            The next recurrent state.
+        """
+
+    @abc.abstractmethod
+    def finish_fragment(
+        self, last_obs: Sequence[NDArray[Any]], state: Tensor | None, actions: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Values `(N, T + 1, B)` (the last of `last_obs`) and log-probabilities `(N, T, B)` of the fragment."""
+
+    @abc.abstractmethod
+    def values(self, obs: Sequence[NDArray[Any]], state: Tensor | None) -> NDArray[np.float32]:
+        """Values `(N, K)` of other observations `(n, K, *obs)` per group."""
+
+    @abc.abstractmethod
+    def extra_model_outputs(self) -> dict[str, NDArray[Any]]:
+        """Further outputs `(N, T, B, ...)` of the fragment that RLlib's learners want."""
+
+
+def sample_actions(probs: Tensor, uniform: Tensor) -> Tensor:
+    """Inverse-CDF draws: `probs (..., A)` and `uniform (...)` in [0, 1) give actions `(...)` in 0..A-1."""
+    bounds = probs.cumsum(-1)[..., :-1]
+    return (bounds <= uniform.unsqueeze(-1)).sum(-1)
+
+
+class StackedPolicies(JointPolicy):
+    """Our own modules: agents with equal observations and number of actions act in one batched pass."""
+
+    def __init__(self, module: MultiRLModule, env: JointEnv) -> None:
+        nets = [cast(SocialModule, module[agent_id]).policy for agent_id in env.agent_ids]
+        self._env = env
+        self._lstm_size = nets[0].lstm.hidden_size if nets[0].lstm is not None else None
+        self._parts: list[tuple[int, list[int], list[int], GroupActor]] = []
+        for group, members in enumerate(env.groups):
+            sizes = [_num_actions(env, agent) for agent in members]
+            for size in dict.fromkeys(sizes):
+                rows = [row for row, own in enumerate(sizes) if own == size]
+                agents = [members[row] for row in rows]
+                shape = env.observation_spaces[env.agent_ids[agents[0]]].shape or ()
+                self._parts.append((group, rows, agents, GroupActor([nets[a] for a in agents], shape)))
+
+    def refresh(self) -> None:
+        """Restacks the weights."""
+        for _, _, _, actor in self._parts:
+            actor.refresh()
+
+    def initial_state(self) -> Tensor | None:
+        """Zeros, or None for feed-forward policies."""
+        if self._lstm_size is None:
+            return None
+        return torch.zeros(len(self._env.agent_ids), self._env.num_envs, 2 * self._lstm_size)
+
+    def start_fragment(self, num_steps: int, epsilon: float) -> None:
+        """Makes room for the heads."""
+        copies = self._env.num_envs
+        self._epsilon = epsilon
+        self._heads = [
+            torch.empty(num_steps + 1, len(agents), copies, _num_actions(self._env, agents[0]) + 1)
+            for _, _, agents, _ in self._parts
+        ]
+
+    def act(
+        self,
+        t: int,
+        obs: Sequence[NDArray[Any]],
+        state: Tensor | None,
+        uniform: NDArray[np.float32],
+        actions_out: NDArray[np.int64],
+    ) -> Tensor | None:
+        """One pass per part."""
+        after = None if state is None else torch.empty_like(state)
+        draws = torch.from_numpy(uniform)
+        for part, (_, _, agents, _) in enumerate(self._parts):
+            heads, next_state = self._forward(part, obs, state)
+            self._heads[part][t] = heads
+            probs = behaviour_probs(heads[..., :-1], self._epsilon)
+            whole = len(agents) == len(self._env.agent_ids)
+            chosen = sample_actions(probs, draws if whole else draws[agents])
+            if whole:
+                actions_out[:] = chosen.numpy()
+            else:
+                actions_out[agents] = chosen.numpy()
+            if after is not None and next_state is not None:
+                after[agents] = next_state
+        return after
+
+    def _forward(
+        self, part: int, obs: Sequence[NDArray[Any]], state: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        group, rows, agents, actor = self._parts[part]
+        block = obs[group] if len(rows) == len(obs[group]) else obs[group][rows]
+        heads: tuple[Tensor, Tensor | None] = actor(
+            torch.from_numpy(block), None if state is None else state[agents]
+        )
+        return heads
+
+    def finish_fragment(
+        self, last_obs: Sequence[NDArray[Any]], state: Tensor | None, actions: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """All log-probabilities of the fragment at once."""
+        agents_total, steps, copies = actions.shape
+        vf_preds = np.empty((agents_total, steps + 1, copies), np.float32)
+        action_logp = np.empty((agents_total, steps, copies), np.float32)
+        for part, (_, _, agents, _) in enumerate(self._parts):
+            heads = self._heads[part]
+            heads[steps] = self._forward(part, last_obs, state)[0]
+            vf_preds[agents] = heads[..., -1].transpose(0, 1).numpy()
+            logp = behaviour_probs(heads[:steps, ..., :-1], self._epsilon).log()
+            taken = torch.from_numpy(actions[agents]).transpose(0, 1).unsqueeze(-1)
+            action_logp[agents] = logp.gather(-1, taken).squeeze(-1).transpose(0, 1).numpy()
+        return vf_preds, action_logp
+
+    def values(self, obs: Sequence[NDArray[Any]], state: Tensor | None) -> NDArray[np.float32]:
+        """The critics' heads."""
+        out = np.empty((len(self._env.agent_ids), obs[0].shape[1]), np.float32)
+        for part, (_, _, agents, _) in enumerate(self._parts):
+            out[agents] = self._forward(part, obs, state)[0][..., -1].numpy()
+        return out
+
+    def extra_model_outputs(self) -> dict[str, NDArray[Any]]:
+        """None: our learners need no more than the rollout has."""
+        return {}
+
+
+class RLlibPolicies(JointPolicy):
+    """Any RLlib modules, so that RLlib's own algorithms train on the batched runner."""
+
+    def __init__(self, module: MultiRLModule, env: JointEnv, module_of: Callable[[str], str]) -> None:
+        stateful = [key for key in module.keys() if module[key].is_stateful()]  # noqa: SIM118
+        if stateful:
+            raise ValueError(
+                f"BatchedEnvRunner cannot serve stateful RLlib modules, found {stateful}; train our own algorithms "
+                "with use_lstm=True, or use RLlib's MultiAgentEnvRunner"
+            )
+        self._env = env
+        self._modules = [module[module_of(agent_id)] for agent_id in env.agent_ids]
+        self._places = {agent: (g, row) for g, group in enumerate(env.groups) for row, agent in enumerate(group)}
+
+    def refresh(self) -> None:
+        """Nothing is cached."""
+
+    def initial_state(self) -> Tensor | None:
+        """None: only feed-forward modules."""
+        return None
+
+    def start_fragment(self, num_steps: int, epsilon: float) -> None:
+        """Makes room for the logits."""
+        if epsilon > 0 and epsilon < 1:
+            raise ValueError("RLlib's own algorithms have no epsilon mixture; leave epsilon at 0")
+        self._uniform_only = epsilon == 1
+        copies = self._env.num_envs
+        self._logits = [
+            np.empty((num_steps, copies, _num_actions(self._env, agent)), np.float32)
+            for agent in range(len(self._modules))
+        ]
+
+    def act(
+        self,
+        t: int,
+        obs: Sequence[NDArray[Any]],
+        state: Tensor | None,
+        uniform: NDArray[np.float32],
+        actions_out: NDArray[np.int64],
+    ) -> Tensor | None:
+        """One `forward_exploration` per agent."""
+        for agent, module in enumerate(self._modules):
+            group, row = self._places[agent]
+            batch = {Columns.OBS: torch.from_numpy(obs[group][row]).float()}
+            logits = module.forward_exploration(batch)[Columns.ACTION_DIST_INPUTS]
+            self._logits[agent][t] = logits.numpy()
+            probs = behaviour_probs(logits, float(self._uniform_only))
+            actions_out[agent] = sample_actions(probs, torch.from_numpy(uniform[agent])).numpy()
+        return state
+
+    def finish_fragment(
+        self, last_obs: Sequence[NDArray[Any]], state: Tensor | None, actions: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Values are the learner's business and stay 0 here."""
+        agents, steps, copies = actions.shape
+        action_logp = np.empty((agents, steps, copies), np.float32)
+        for agent in range(agents):
+            logp = torch.from_numpy(self._logits[agent]).log_softmax(-1)
+            action_logp[agent] = logp.gather(-1, torch.from_numpy(actions[agent]).unsqueeze(-1)).squeeze(-1).numpy()
+        return np.zeros((agents, steps + 1, copies), np.float32), action_logp
+
+    def values(self, obs: Sequence[NDArray[Any]], state: Tensor | None) -> NDArray[np.float32]:
+        """Zeros."""
+        return np.zeros((len(self._modules), obs[0].shape[1]), np.float32)
+
+    def extra_model_outputs(self) -> dict[str, NDArray[Any]]:
+        """The logits, if all agents have as many actions."""
+        sizes = {logits.shape[-1] for logits in self._logits}
+        if len(sizes) > 1:
+            raise ValueError(
+                f"RLlib's own algorithms on BatchedEnvRunner need one number of actions for all agents, found {sizes}"
+            )
+        return {Columns.ACTION_DIST_INPUTS: np.stack(self._logits)}
+
+
+def _num_actions(env: JointEnv, agent: int) -> int:
+    return int(cast(gym.spaces.Discrete, env.action_spaces[env.agent_ids[agent]]).n)

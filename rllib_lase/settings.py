@@ -1,0 +1,192 @@
+"""Every setting of training in one typed place, with its range and its meaning.
+
+Pure data: knows neither Ray nor torch, so that the command line can check a whole run in milliseconds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import types
+import typing
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Optimizer = Literal["a2c", "ppo"]
+SRPolicyRule = Literal["eq5", "soft_q"]
+RewardAggregation = Literal["sum", "mean"]
+
+
+def _setting(
+    default: Any,
+    help_text: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    above: float | None = None,
+) -> Any:
+    """A dataclass field with its documentation and its range (`above` is an exclusive minimum)."""
+    return field(
+        default=default,
+        metadata={"help": help_text, "minimum": minimum, "maximum": maximum, "above": above},
+    )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings shared by every algorithm. Names are RLlib's where RLlib has the setting."""
+
+    optimizer: Optimizer = _setting("ppo", "policy optimiser: a2c (the paper's) or ppo (clipped surrogate)")
+    num_env_runners: int = _setting(0, "remote sampling actors; 0 samples in this process", minimum=0)
+    num_envs_per_env_runner: int = _setting(32, "copies of the game that one runner steps at once", minimum=1)
+    rollout_fragment_length: int = _setting(50, "steps of each copy in one sample-update round", minimum=1)
+    rounds_per_iteration: int = _setting(4, "sample-update rounds in one RLlib iteration", minimum=1)
+    schedule_env_steps: int = _setting(
+        400_000, "env steps over which the linear schedules run; then they stay at their end", minimum=1
+    )
+
+    lr: float = _setting(1e-3, "Adam's learning rate of the policies at the start", above=0)
+    lr_end: float = _setting(1e-4, "learning rate of the policies at the end of the schedule", minimum=0)
+    gamma: float = _setting(0.99, "discount factor", minimum=0, maximum=1)
+    lambda_: float = _setting(0.95, "GAE's lambda; 0 is the TD error", minimum=0, maximum=1)
+    vf_loss_coeff: float = _setting(0.5, "weight of the value loss", minimum=0)
+    entropy_coeff: float = _setting(0.01, "weight of the entropy bonus at the start", minimum=0)
+    entropy_coeff_end: float = _setting(0.01, "weight of the entropy bonus at the end", minimum=0)
+    grad_clip: float = _setting(0.5, "bound on each agent's own gradient norm", above=0)
+    normalize_advantages: bool = _setting(True, "standardise advantages per agent and round")
+    reward_scale: float = _setting(1.0, "factor on rewards in the policy's returns (never in reports)", above=0)
+    epsilon_start: float = _setting(0.0, "share of uniform random actions at the start", minimum=0, maximum=1)
+    epsilon_end: float = _setting(0.0, "share of uniform random actions at the end", minimum=0, maximum=1)
+
+    clip_param: float = _setting(0.2, "ppo: clip range of the probability ratio", above=0)
+    num_epochs: int = _setting(3, "ppo: passes over each round's data", minimum=1)
+    num_minibatches: int = _setting(4, "ppo: minibatches per pass", minimum=1)
+
+    hidden_size: int = _setting(128, "units of the fully connected layers", minimum=1)
+    use_lstm: bool = _setting(False, "put an LSTM between the encoder and the heads of the policy")
+    lstm_size: int = _setting(128, "units of the LSTM", minimum=1)
+
+    record_fraction: float = _setting(
+        0.02, "share of all steps whose gift weights are recorded for plots", minimum=0, maximum=1
+    )
+
+    def validate(self) -> list[str]:
+        """All faults of these settings, each with its name, value and allowed range; empty if valid."""
+        errors: list[str] = []
+        hints = typing.get_type_hints(type(self))
+        for item in dataclasses.fields(self):
+            value = getattr(self, item.name)
+            problem = _type_problem(value, hints[item.name])
+            errors.append(f"{item.name}: {problem}") if problem else errors.extend(_range_problems(item, value))
+        if not errors and self.optimizer == "ppo":
+            sequences = self.num_envs_per_env_runner * max(1, self.num_env_runners)
+            samples = sequences if self.use_lstm else sequences * self.rollout_fragment_length
+            if self.num_minibatches > samples:
+                unit = "sequences (one per copy of the game)" if self.use_lstm else "samples"
+                errors.append(
+                    f"num_minibatches: {self.num_minibatches} is more than the {samples} {unit} of a round; "
+                    f"choose at most {samples}"
+                )
+        return errors
+
+    def replace(self, **changes: Any) -> Settings:
+        """A copy with `changes`.
+
+        Raises:
+            SettingsError: if a name is unknown or a value is out of range (all faults in one message).
+        """
+        unknown = unknown_settings(type(self), changes)
+        if unknown:
+            raise SettingsError(unknown)
+        changed = dataclasses.replace(self, **changes)
+        errors = changed.validate()
+        if errors:
+            raise SettingsError(errors)
+        return changed
+
+
+@dataclass(frozen=True)
+class GOSettings(Settings):
+    """Group optimisation: everyone learns from the group's reward."""
+
+    reward_aggregation: RewardAggregation = _setting("mean", "learn from the sum or the mean of all rewards")
+
+
+@dataclass(frozen=True)
+class LASESettings(Settings):
+    """Settings of social relationship inference and gifting (method: Eq. 2-5)."""
+
+    sr_policy_rule: SRPolicyRule = _setting("eq5", "rule of the SR policy: the paper's eq5, or soft_q")
+    sr_temperature: float = _setting(0.2, "soft_q: weight of the entropy", minimum=0)
+    sr_entropy_coeff: float = _setting(0.05, "eq5: weight of the SR policy's entropy bonus", minimum=0)
+    gamma_sr: float = _setting(0.99, "discount factor of the SR value network", minimum=0, maximum=1)
+    sr_lr: float = _setting(1e-3, "Adam's learning rate of the SR networks", above=0)
+    conversion_lr: float = _setting(1e-3, "Adam's learning rate of the conversion network", above=0)
+    delta: float = _setting(0.1, "Eq. 4: weight of the L1 term against the cross-entropy", minimum=0, maximum=1)
+    sr_update_frequency: int = _setting(1, "rounds from one update of the SR networks to the next", minimum=1)
+    sr_num_updates: int = _setting(2, "minibatches in one update of the SR networks", minimum=1)
+    sr_batch_size: int = _setting(320, "transitions in one minibatch of Eq. 5, per agent", minimum=1)
+    conversion_batch_size: int = _setting(
+        320, "(step, co-player) pairs in one minibatch of Eq. 4, per agent", minimum=1
+    )
+    replay_capacity: int = _setting(16_384, "recent env steps kept for Eq. 4 and 5", minimum=1)
+    sr_grad_clip: float = _setting(1.0, "bound on the gradient norm of the SR and conversion networks", above=0)
+    min_q_spread: float = _setting(
+        1e-3, "Eq. 3: where max Q - min Q is below this, the weight is 0", minimum=0
+    )
+    gift_negative_rewards: bool = _setting(True, "Eq. 2: share penalties too; False keeps them at home")
+
+
+class SettingsError(ValueError):
+    """One or more settings are wrong; the message lists all of them."""
+
+    def __init__(self, errors: list[str]) -> None:
+        self.errors = errors
+        super().__init__("\n".join(errors))
+
+
+def setting_names(settings_class: type[Settings]) -> tuple[str, ...]:
+    """The names of all settings of an algorithm, in order of definition."""
+    return tuple(item.name for item in dataclasses.fields(settings_class))
+
+
+def unknown_settings(settings_class: type[Settings], names: typing.Iterable[str]) -> list[str]:
+    """One message for each of `names` that is no setting of `settings_class`, with the closest that is."""
+    known = setting_names(settings_class)
+    return [
+        f"{name}: unknown setting; {suggestion(name, known)}" for name in names if name not in known
+    ]
+
+
+def suggestion(word: str, known: typing.Iterable[str]) -> str:
+    """`did you mean X?`, or the list of what is known where nothing is close."""
+    choices = list(known)
+    close = difflib.get_close_matches(word, choices, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(choices)}"
+
+
+def _type_problem(value: Any, hint: Any) -> str | None:
+    if typing.get_origin(hint) is Literal:
+        choices = typing.get_args(hint)
+        return None if value in choices else f"{value!r} is not one of {', '.join(map(repr, choices))}"
+    if isinstance(hint, types.UnionType):
+        return None if any(_type_problem(value, part) is None for part in typing.get_args(hint)) else f"{value!r}"
+    if hint is bool or isinstance(value, bool):
+        ok = hint is bool and isinstance(value, bool)
+    elif hint is float:
+        ok = isinstance(value, int | float) and math.isfinite(value)
+    else:
+        ok = isinstance(value, hint)
+    return None if ok else f"expected a {'finite ' if hint is float else ''}{hint.__name__}, found {value!r}"
+
+
+def _range_problems(item: dataclasses.Field[Any], value: Any) -> list[str]:
+    minimum, maximum, above = (item.metadata[key] for key in ("minimum", "maximum", "above"))
+    too_low = (minimum is not None and value < minimum) or (above is not None and value <= above)
+    if not (too_low or (maximum is not None and value > maximum)):
+        return []
+    bounds = [f"above {above}"] if above is not None else []
+    bounds += [f"at least {minimum}"] if minimum is not None else []
+    bounds += [f"at most {maximum}"] if maximum is not None else []
+    return [f"{item.name}: {value!r} is out of range; it must be {' and '.join(bounds)}"]

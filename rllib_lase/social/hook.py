@@ -1,0 +1,131 @@
+"""`SocialHook`: what a social preference may do to a joint rollout before the policies learn from it.
+
+This is the postprocessing hook. It runs in the learner, once per rollout, before returns are computed.
+Knows nothing of RLlib.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from rllib_lase.rollout import JointRollout, TensorRollout
+from rllib_lase.settings import Settings
+
+#: One agent's own networks by group name, as the hook made them.
+Networks = Mapping[str, nn.Module]
+
+
+@dataclass(frozen=True)
+class JointSpaces:
+    """Who plays, and the spaces of each, in the agents' fixed order."""
+
+    agent_ids: tuple[str, ...]
+    observation_spaces: tuple[gym.Space[Any], ...]
+    action_spaces: tuple[gym.Space[Any], ...]
+
+    @property
+    def num_agents(self) -> int:
+        """N."""
+        return len(self.agent_ids)
+
+
+@dataclass(frozen=True)
+class LearntRewards:
+    """What a hook makes of a rollout's rewards.
+
+    Attributes:
+        rewards: `(N, T, B)` float32, what the policies learn from.
+        gift_weights: `(T, B, N, N)`, giver in the row; None unless the hook redistributes. Rows of givers
+            without a reward are the identity's unless the step is recorded.
+    """
+
+    rewards: Tensor
+    gift_weights: Tensor | None = None
+
+
+class SocialHook(abc.ABC):
+    """A social preference of all agents, each with its own networks and its own view.
+
+    Attributes:
+        redistributes: Whether agents give rewards away. Only then rewards after gifting differ from rewards.
+        visible_fields: What agent i may see of others. Everything else of agent j may be replaced by NaN without
+            changing i's losses.
+    """
+
+    redistributes: ClassVar[bool] = False
+    visible_fields: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, settings: Settings, spaces: JointSpaces, seed: int | None) -> None:
+        self.settings = settings
+        self.spaces = spaces
+        self.seed = seed
+
+    @abc.abstractmethod
+    def rewards(
+        self, rollout: TensorRollout, networks: Sequence[Networks], recorded: Tensor
+    ) -> LearntRewards:
+        """What the policies learn from.
+
+        Args:
+            rollout: The joint experience.
+            networks: Each agent's own networks, as `extra_modules` made them.
+            recorded: `(T, B)` bool, steps for which everything is computed, also where it cannot matter for
+                learning, so that plots show all steps alike.
+        """
+
+    def extra_modules(self, agent: int) -> dict[str, nn.Module]:
+        """Networks that agent `agent` needs for this preference, by parameter group. Dropped on env runners."""
+        del agent
+        return {}
+
+    def learning_rate(self, group: str) -> float:
+        """Adam's learning rate of a parameter group of `extra_modules`."""
+        raise KeyError(f"{type(self).__name__} has no parameter group {group!r}")
+
+    def grad_clip(self, group: str) -> float:
+        """Bound on each agent's gradient norm of a parameter group of `extra_modules`."""
+        raise KeyError(f"{type(self).__name__} has no parameter group {group!r}")
+
+    def observe(self, rollout: JointRollout) -> None:
+        """Keeps what later updates need of a rollout (arrays, before any tensor is made)."""
+        del rollout
+
+    def updates_due(self, round_index: int) -> int:
+        """How many updates of the extra networks follow the policy update of round `round_index` (from 1)."""
+        del round_index
+        return 0
+
+    def losses(self, networks: Sequence[Networks]) -> dict[str, Tensor]:
+        """One update's losses of the extra networks: group -> `(N,)`, term i depends on agent i's nets alone."""
+        del networks
+        return {}
+
+    def get_state(self) -> dict[str, Any]:
+        """Everything that `observe` and `losses` depend on, as plain arrays and numbers."""
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Restores `get_state` exactly."""
+        del state
+
+
+def agent_generators(seed: int | None, num_agents: int, stream: int) -> list[np.random.Generator]:
+    """One random generator per agent: agent i's draws do not depend on how many others there are."""
+    root = np.random.SeedSequence(seed)
+    return [
+        np.random.default_rng(np.random.SeedSequence(root.entropy, spawn_key=(stream, agent)))
+        for agent in range(num_agents)
+    ]
+
+
+def draw_indices(generator: np.random.Generator, candidates: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """`count` of `candidates`, with replacement."""
+    return candidates[generator.integers(0, len(candidates), count)]

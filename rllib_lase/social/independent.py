@@ -1,0 +1,21 @@
+"""Independent learners: everybody learns from its own extrinsic reward."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from rllib_lase.rollout import TensorRollout
+from rllib_lase.social.hook import LearntRewards, Networks, SocialHook
+
+
+class IndependentHook(SocialHook):
+    """No social preference."""
+
+    def rewards(
+        self, rollout: TensorRollout, networks: Sequence[Networks], recorded: Tensor
+    ) -> LearntRewards:
+        """The extrinsic rewards."""
+        del networks, recorded
+        return LearntRewards(rollout.rewards)

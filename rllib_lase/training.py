@@ -1,0 +1,293 @@
+"""One whole run: train, evaluate, write the run's folder. What `lase train` and the demo call."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+import torch
+
+from rllib_lase.defaults import default_env_steps, default_settings
+from rllib_lase.evaluation.metrics import equality, share_given
+from rllib_lase.registry import AlgorithmSpec, resolve_algorithm
+from rllib_lase.report.gif import write_gif
+from rllib_lase.report.page import write_report
+from rllib_lase.rllib.algorithm import IterationReport, SocialAlgorithm
+from rllib_lase.rllib.evaluate import SocialEvaluation, evaluate, record_episode
+from rllib_lase.runs import RunFolder
+from rllib_lase.settings import Optimizer, Settings, SettingsError
+
+#: Evaluation seeds are the run's, shifted, so that evaluation never repeats training's episodes.
+EVALUATION_EPISODES = 128
+
+
+@dataclass(frozen=True)
+class TrainSpec:
+    """What to train.
+
+    Attributes:
+        game: A game id, or a name registered with Tune.
+        algo: Algorithm id, or a short id such as `a2c`.
+        out: The run's own folder.
+        optimizer: Policy optimiser; None takes the short id's or the game's.
+        seed: Seed of everything.
+        env_steps: Budget; None takes the game's. Training stops after the iteration that reaches it.
+        game_params: Parameters of the game, `preset` among them.
+        settings: Settings that differ from the game's defaults.
+        evaluation_episodes: Episodes of the final evaluation.
+        overwrite: Replace a run that is already there.
+    """
+
+    game: str
+    algo: str
+    out: Path
+    optimizer: Optimizer | None = None
+    seed: int = 0
+    env_steps: int | None = None
+    game_params: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    evaluation_episodes: int = EVALUATION_EPISODES
+    overwrite: bool = False
+
+    def resolve(self) -> tuple[AlgorithmSpec, Settings, int]:
+        """The algorithm, its settings and the budget.
+
+        Raises:
+            KeyError: for an unknown algorithm.
+            SettingsError: if a setting is unknown or out of range, or the optimiser contradicts a short id.
+        """
+        spec, fixed = resolve_algorithm(self.algo)
+        if fixed and self.optimizer and fixed != self.optimizer:
+            raise SettingsError(
+                [f"optimizer: {self.algo!r} is short for independent ({fixed}); drop the optimizer, or use independent"]
+            )
+        steps = self.env_steps if self.env_steps is not None else default_env_steps(self.game)
+        defaults = default_settings(self.game, spec, self.optimizer or fixed)
+        return spec, defaults.replace(**{"schedule_env_steps": max(1, steps), **self.settings}), steps
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a progress display shows after each iteration.
+
+    Attributes:
+        row: The row that was added to progress.parquet.
+        env_steps: Env steps done.
+        total_env_steps: The budget.
+        env_steps_per_second: Over the whole run so far.
+        seconds_left: Estimate from that rate.
+    """
+
+    row: Mapping[str, float]
+    env_steps: int
+    total_env_steps: int
+    env_steps_per_second: float
+    seconds_left: float
+
+
+def train(spec: TrainSpec, on_progress: Callable[[Progress], None] | None = None) -> RunFolder:
+    """Does a whole run.
+
+    Ctrl-C ends training early; what was learnt is evaluated, saved and marked `interrupted` before the interrupt
+    goes on to the caller.
+
+    Args:
+        spec: What to train.
+        on_progress: Called after each iteration.
+
+    Returns:
+        The run's folder, complete.
+
+    Raises:
+        SettingsError: before anything starts.
+        EnvironmentFault: if the environment breaks its contract.
+        KeyboardInterrupt: after the folder was closed properly.
+    """
+    algo_spec, settings, env_steps = spec.resolve()
+    config = {
+        "game": spec.game,
+        "game_params": dict(spec.game_params),
+        "preset": spec.game_params.get("preset"),
+        "algo": algo_spec.algo_id,
+        "optimizer": settings.optimizer,
+        "seed": spec.seed,
+        "env_steps": env_steps,
+        "settings": dataclasses.asdict(settings),
+    }
+    folder = RunFolder.create(spec.out, config, overwrite=spec.overwrite)
+    start = time.perf_counter()
+    with folder, ray_session(settings), contextlib.ExitStack() as stack:
+        algorithm = build(algo_spec, settings, spec.game, spec.game_params, spec.seed)
+        stack.callback(algorithm.stop)
+        interrupted = _train_until(algorithm, env_steps, folder, start, on_progress)
+        seconds = time.perf_counter() - start
+        _finish(algorithm, folder, spec, seconds, interrupted)
+    if interrupted:
+        raise KeyboardInterrupt
+    return folder
+
+
+def build(
+    algo_spec: AlgorithmSpec, settings: Settings, game: str, game_params: Mapping[str, Any], seed: int
+) -> SocialAlgorithm:
+    """Builds an algorithm from plain settings; Ray must be running."""
+    values = dataclasses.asdict(settings)
+    runner_names = ("num_env_runners", "num_envs_per_env_runner", "rollout_fragment_length")
+    runners = {name: values.pop(name) for name in runner_names}
+    config = algo_spec.config_class()()
+    config.environment(game, env_config=dict(game_params)).env_runners(**runners).training(**values)
+    config.debugging(seed=seed, log_level="ERROR")
+    algorithm: SocialAlgorithm = config.build_algo()
+    return algorithm
+
+
+@contextlib.contextmanager
+def ray_session(settings: Settings | None = None) -> Iterator[None]:
+    """A quiet local Ray with one thread per process; one that already runs is used and left alone."""
+    torch.set_num_threads(1)
+    if ray.is_initialized():
+        yield
+        return
+    runners = 0 if settings is None else settings.num_env_runners
+    environment = {"PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED", "0"), "OMP_NUM_THREADS": "1"}
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    ray.init(
+        address="local",
+        num_cpus=1 + runners,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+        runtime_env={"env_vars": environment},
+    )
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _train_until(
+    algorithm: SocialAlgorithm,
+    env_steps: int,
+    folder: RunFolder,
+    start: float,
+    on_progress: Callable[[Progress], None] | None,
+) -> bool:
+    """Iterates until the budget is spent; returns whether Ctrl-C came first."""
+    try:
+        done = 0
+        while done < env_steps:
+            before = time.perf_counter()
+            algorithm.train()
+            now = time.perf_counter()
+            report = algorithm.report
+            done = report.env_steps
+            row = progress_row(algorithm.iteration, report)
+            rate = done / (now - start)
+            row |= {
+                "iteration_seconds": now - before,
+                "total_seconds": now - start,
+                "env_steps_per_second": report.iteration_env_steps / (now - before),
+            }
+            folder.append_progress(row)
+            weights = report.learner["gift_weights"]
+            if weights is not None:
+                folder.append_gifts(
+                    algorithm.iteration, done, report.agent_ids, weights, report.learner["gift_steps"]
+                )
+            if on_progress is not None:
+                on_progress(Progress(row, done, env_steps, rate, max(0.0, (env_steps - done) / rate)))
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+def progress_row(iteration: int, report: IterationReport) -> dict[str, float]:
+    """One row of progress.parquet, but for the columns of time. NaN where no episode ended."""
+    ended = len(report.finished) > 0
+    agents = len(report.agent_ids)
+    rewards = report.finished.returns.mean(0) if ended else np.full(agents, np.nan)
+    after = report.rewards_after_gifting_per_episode()
+    weights = report.learner["gift_weights"]
+    row: dict[str, float] = {
+        "iteration": iteration,
+        "env_steps": report.env_steps,
+        "num_episodes": report.num_episodes,
+        "collective_reward": float(rewards.sum()),
+        "equality": float(equality(rewards)),
+        "equality_after_gifting": float(equality(after)),
+        "share_given": 0.0 if weights is None else float(np.mean(share_given(weights))),
+        "lr": report.learner["lr"],
+        "epsilon": report.learner["epsilon"],
+    }
+    for position, agent_id in enumerate(report.agent_ids):
+        row[f"reward/{agent_id}"] = float(rewards[position])
+        row[f"reward_after_gifting/{agent_id}"] = float(after[position])
+        for event, name in enumerate(report.count_names):
+            mean = report.finished.counts[:, position, event].mean() if ended else np.nan
+            row[f"counts/{name}/{agent_id}"] = float(mean)
+        for name, values in report.learner["learner"].items():
+            row[f"learner/{agent_id}/{name}"] = float(values[position])
+    return row
+
+
+def _finish(
+    algorithm: SocialAlgorithm, folder: RunFolder, spec: TrainSpec, seconds: float, interrupted: bool
+) -> None:
+    """Saves the checkpoint, evaluates, and writes summary, pictures and report."""
+    env_steps, episodes = algorithm.env_steps, algorithm.num_episodes
+    algorithm.save_to_path(folder.checkpoints_path / f"env_steps_{env_steps:09d}")
+    evaluation = evaluate(algorithm, spec.evaluation_episodes, evaluation_seed(spec.seed))
+    folder.write_episodes(evaluation.table())
+    summary = {
+        "game": spec.game,
+        "preset": folder.config["preset"],
+        "algo": folder.config["algo"],
+        "optimizer": folder.config["optimizer"],
+        "seed": spec.seed,
+        "status": "interrupted" if interrupted else "finished",
+        "env_steps": env_steps,
+        "num_episodes": episodes,
+        "wall_seconds": seconds,
+        "env_steps_per_second": env_steps / seconds,
+    }
+    folder.write_summary(summary | evaluation_summary(evaluation))
+    frames = record_episode(algorithm, evaluation_seed(spec.seed))
+    if frames:
+        write_gif(folder.gif_path, frames)
+    if env_steps:
+        write_report(folder.path)
+
+
+def evaluation_seed(seed: int) -> int:
+    """Seed of the evaluation that belongs to a training seed."""
+    return seed + 10_000
+
+
+def evaluation_summary(evaluation: SocialEvaluation) -> dict[str, Any]:
+    """The part of summary.json that an evaluation gives."""
+    rewards = evaluation.episodes.returns.mean(0)
+    after = evaluation.returns_after_gifting.mean(0)
+    counts = evaluation.episodes.counts.mean(0)
+    summary: dict[str, Any] = {
+        "num_evaluation_episodes": len(evaluation.episodes),
+        "collective_reward": float(rewards.sum()),
+        "reward_per_agent": rewards,
+        "reward_after_gifting_per_agent": after,
+        "equality": float(equality(rewards)),
+        "equality_after_gifting": float(equality(after)),
+        "gift_weights": evaluation.gift_weights,
+        "counts_per_agent": {name: counts[:, c] for c, name in enumerate(evaluation.count_names)},
+    }
+    if "cooperated" in evaluation.count_names:
+        lengths = evaluation.episodes.lengths.sum()
+        cooperated = evaluation.episodes.counts[:, :, evaluation.count_names.index("cooperated")].sum(0)
+        summary["cooperation_rate_per_agent"] = cooperated / lengths
+    return summary
