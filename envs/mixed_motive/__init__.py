@@ -1,11 +1,43 @@
 """Fast batched mixed-motive games: NumPy in, NumPy out, and PettingZoo's face over the same dynamics.
 
-Knows nothing of learning: it imports neither Ray nor torch, and numba only once a game is made.
+Knows nothing of learning: it imports neither Ray nor torch; numba only once a game is made, PettingZoo only
+once it is asked.
 """
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from mixed_motive.base import BatchedGame
 from mixed_motive.buffers import StepBuffers
 from mixed_motive.errors import GameError
 from mixed_motive.registry import GAMES, GameSpec, check_params, make
 
-__all__ = ["GAMES", "BatchedGame", "GameError", "GameSpec", "StepBuffers", "check_params", "make"]
+if TYPE_CHECKING:
+    from mixed_motive import cleanup_v0, ipd_v0, matrix_v0, snowdrift_v0
+    from mixed_motive.pettingzoo_env import parallel_env
+
+__all__ = [
+    "GAMES",
+    "BatchedGame",
+    "GameError",
+    "GameSpec",
+    "StepBuffers",
+    "check_params",
+    "cleanup_v0",
+    "ipd_v0",
+    "make",
+    "matrix_v0",
+    "parallel_env",
+    "snowdrift_v0",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """PettingZoo's face, imported when it is first asked for."""
+    if name == "parallel_env":
+        from mixed_motive.pettingzoo_env import parallel_env
+
+        return parallel_env
+    if name.endswith("_v0") and name in __all__:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,7 @@
 """`BatchedGame`: B copies of one game behind one call, NumPy in and NumPy out.
 
-What a game adds is its parameters, its arrays and its compiled functions; checking, seeding, state and buffers are here.
+What a game adds is its parameters, its arrays and its compiled functions; checking, seeding, state and
+buffers are here.
 """
 
 from __future__ import annotations
@@ -33,18 +34,20 @@ _COUNTERS: Mapping[str, type[np.generic]] = {
 
 
 class BatchedGame(abc.ABC):
-    """B copies of one game with N agents, stepped together. Made by `mixed_motive.make`, which checks the arguments.
+    """B copies of one game with N agents, stepped together; `mixed_motive.make` checks the arguments.
 
-    Every random draw is a function of the seed, the copy's env index, its episode, its step and the number of the draw,
-    so a copy's trajectory depends neither on B nor on what the other copies do.
+    Every random draw is a function of the seed, the copy's env index, its episode, its step and the number of
+    the draw, so a copy's trajectory depends neither on B nor on what the other copies do.
 
     Args:
         game_id: The id under which the game was asked for.
         preset: Name of the preset that `params` started from.
         params: All parameters of the game.
         num_envs: Copies, B.
-        first_env_index: Env index of the first copy; the others follow. Workers that share a run take disjoint ranges.
-        auto_reset: Whether an episode's last step starts the next episode at once. If not, `reset` must be called then.
+        first_env_index: Env index of the first copy; the others follow. Workers that share a run take
+            disjoint ranges.
+        auto_reset: Whether an episode's last step starts the next episode at once. If not, `reset` must be
+            called then.
 
     Attributes:
         agent_ids: "agent_0", "agent_1", ...: the order of the agents everywhere.
@@ -77,7 +80,7 @@ class BatchedGame(abc.ABC):
         self.horizon = params.horizon
         self.agent_ids = tuple(f"agent_{i}" for i in range(num_agents))
         self._observation_space: spaces.Box | None = None
-        self._action_space: spaces.Discrete | None = None
+        self._action_space: spaces.Discrete[Any] | None = None
 
         self._kernel = self._load_kernel()
         from mixed_motive.kernels import rng, shared
@@ -157,7 +160,7 @@ class BatchedGame(abc.ABC):
         return self._observation_space
 
     @property
-    def action_space(self) -> spaces.Discrete:
+    def action_space(self) -> spaces.Discrete[Any]:
         """Space of one agent's action."""
         if self._action_space is None:
             from gymnasium import spaces
@@ -184,8 +187,8 @@ class BatchedGame(abc.ABC):
         """Start an episode in every copy.
 
         Args:
-            seed: Integer in [0, 2**64); episodes are counted from 0 again. None: the next episode of the present seed, or
-                of a random one where there is none yet.
+            seed: Integer in [0, 2**64); episodes are counted from 0 again. None: the next episode of the
+                present seed, or of a random one where there is none yet.
 
         Returns:
             (B, N, *obs) uint8 first observations, in an array of their own.
@@ -212,14 +215,15 @@ class BatchedGame(abc.ABC):
 
         Args:
             actions: (B, N) of any integer dtype, each in [0, number of actions).
-            out: Arrays to fill, as from `new_buffers`. By default the game's own, which the next call overwrites.
+            out: Arrays to fill, as from `new_buffers`. By default the game's own, which the next call
+                overwrites.
 
         Returns:
             `out`, or the game's own arrays.
 
         Raises:
-            GameError: Before `reset`; for actions of a wrong shape, type or value; for unfit arrays; for an episode that has
-                ended, without auto-reset. Nothing has changed then.
+            GameError: Before `reset`; for actions of a wrong shape, type or value; for unfit arrays; for an
+                episode that has ended, without auto-reset. Nothing has changed then.
         """
         if not self._started:
             raise GameError(f"{self.game_id}: step", ["called before reset. Call reset(seed=...) first."])
@@ -252,8 +256,9 @@ class BatchedGame(abc.ABC):
             env_indices: Positions in the batch, in [0, B); all by default.
 
         Returns:
-            Name to array, copies of the game in the leading axis. `seed`, `env_index` and `episode` say which random draws
-            follow, `step` how many steps of the episode were taken; the rest is the game's own. The arrays are copies.
+            Name to array, copies of the game in the leading axis. `seed`, `env_index` and `episode` say which
+            random draws follow, `step` how many steps of the episode were taken; the rest is the game's own.
+            The arrays are copies.
 
         Raises:
             GameError: Before `reset`, or for a position outside the batch.
@@ -278,8 +283,8 @@ class BatchedGame(abc.ABC):
             env_indices: Distinct positions in the batch; all by default.
 
         Raises:
-            GameError: If names, shapes, dtypes or values do not fit; or for part of the batch before `reset`. Nothing has
-                changed then.
+            GameError: If names, shapes, dtypes or values do not fit; or for part of the batch before `reset`.
+                Nothing has changed then.
         """
         if env_indices is not None:
             self._require_started("set_state of part of the batch")
@@ -326,7 +331,8 @@ class BatchedGame(abc.ABC):
         return self._text(int(self._read_indices("ansi", [env_index], distinct=True)[0]))
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.game_id!r}, preset {self.preset!r}: {self.num_envs} copies, {self.params}>"
+        name = f"{type(self).__name__} {self.game_id!r}"
+        return f"<{name}, preset {self.preset!r}: {self.num_envs} copies, {self.params}>"
 
     # Checks
 

@@ -12,17 +12,18 @@ __all__ = ["StepBuffers"]
 
 @dataclasses.dataclass(frozen=True)
 class StepBuffers:
-    """Results of one step for B copies of a game with N agents. Every element is written by every step, but for `final_obs`.
+    """Results of one step for B copies of a game with N agents.
 
-    The arrays may be the caller's own, e.g. row t of arrays with a leading time axis: C-contiguous, writeable, of these
-    shapes and dtypes.
+    Every step writes every element of all arrays but `final_obs`. The arrays may be the caller's own, e.g.
+    row t of arrays with a leading time axis: C-contiguous, writeable, of these shapes and dtypes.
 
     Attributes:
         obs: (B, N, *obs) uint8. Where an episode ended, the first observation of the next one.
         rewards: (B, N) float32, extrinsic.
         terminations: (B, N) bool: the agent left the game in this step.
         truncations: (B, N) bool: the episode reached its horizon in this step.
-        final_obs: (B, N, *obs) uint8, valid only for copies with `done`: the last observation of the episode that ended.
+        final_obs: (B, N, *obs) uint8, valid only for copies with `done`: the last observation of the episode
+            that ended.
         done: (B,) bool: the episode of this copy ended in this step.
         active: (B, N) bool: the agent was in the game when the actions of this step were taken.
         counts: (B, N, K) int32: events of this step, in the order of the game's `count_names`.

@@ -10,7 +10,8 @@ class GameError(ValueError):
 
     Args:
         what: What was being done, e.g. ``"cannot make 'cleanup'"``.
-        problems: One sentence for each thing that is wrong: found, expected, cure. All of them, not only the first.
+        problems: One sentence for each thing that is wrong: found, expected, cure. All of them, not only the
+            first.
     """
 
     def __init__(self, what: str, problems: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Parameters of the games as frozen dataclasses, and the check that finds everything wrong with a set of them.
+"""Parameters of the games as frozen dataclasses, and the check that finds everything wrong with them.
 
 A field declares its meaning and its range; rules that involve several fields are functions beside the class.
 """
@@ -95,13 +95,14 @@ def read_params(preset: _P, preset_name: str, changes: Mapping[str, object]) -> 
             known = ", ".join(sorted(fields))
             problems.append(f"unknown parameter {name!r}{closest(name, fields)} Known here: {known}.")
             continue
-        values[name], ok = _read_value(value, hints[name], fields[name].metadata)
+        meta = fields[name].metadata
+        values[name], ok = _read_value(value, hints[name], meta)
         if not ok:
             wrong.add(name)
             del values[name]
             problems.append(
-                f"{name}={value!r} ({type(value).__name__}): expected {_expected(hints[name], fields[name].metadata)}: "
-                f"{fields[name].metadata['doc']}. Preset {preset_name!r} has {name}={getattr(preset, name)!r}."
+                f"{name}={value!r} ({type(value).__name__}): expected {_expected(hints[name], meta)}: "
+                f"{meta['doc']}. Preset {preset_name!r} has {name}={getattr(preset, name)!r}."
             )
     params = dataclasses.replace(preset, **values)
     for rule in params.rules:

@@ -1,4 +1,4 @@
-"""The games by id, `make` and `check_params`. Importing this compiles nothing and imports neither numba nor gymnasium."""
+"""The games by id, `make` and `check_params`. Importing this imports neither numba nor gymnasium."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mixed_motive.errors import GameError
 from mixed_motive.games import cleanup, matrix, snowdrift
 from mixed_motive.params import GameParams, closest, read_params
 
-__all__ = ["GAMES", "GameSpec", "check_params", "make"]
+__all__ = ["GAMES", "GameSpec", "check_make", "check_params", "make"]
 
 _ENCODINGS = ("planes",)
 
@@ -83,6 +83,27 @@ def check_params(game_id: str, preset: str | None = None, **params: object) -> l
     return _read(game_id, preset, params)[1]
 
 
+def check_make(
+    game_id: str,
+    preset: str | None = None,
+    *,
+    num_envs: object = 1,
+    obs: object = "planes",
+    first_env_index: object = 0,
+    auto_reset: object = True,
+    **params: object,
+) -> list[str]:
+    """Everything that `make` would refuse, see there; an empty list if it would make the game."""
+    problems = check_params(game_id, preset, **params)
+    problems += _count_problem("num_envs", num_envs, 1, "copies stepped together")
+    problems += _count_problem("first_env_index", first_env_index, 0, "env index of the first copy")
+    if obs not in _ENCODINGS:
+        problems.append(f"obs={obs!r}: expected one of {', '.join(map(repr, _ENCODINGS))}")
+    if not isinstance(auto_reset, bool):
+        problems.append(f"auto_reset={auto_reset!r}: expected True or False")
+    return problems
+
+
 def make(
     game_id: str,
     num_envs: int = 1,
@@ -100,9 +121,10 @@ def make(
         num_envs: Copies, B.
         preset: One of the game's presets; by default its first.
         obs: Encoding of observations: "planes", binary uint8 features.
-        first_env_index: Env index of the first copy. Copies with the same seed and env index have the same trajectory under
-            the same actions; split a batch over workers by giving each its own range.
-        auto_reset: Whether an episode's last step starts the next one. If not, the final state stays and `reset` must follow.
+        first_env_index: Env index of the first copy. Copies with the same seed and env index have the same
+            trajectory under the same actions; split a batch over workers by giving each its own range.
+        auto_reset: Whether an episode's last step starts the next one. If not, the final state stays and
+            `reset` must follow.
         params: Parameters to change in the preset, e.g. num_agents, view_radius, horizon.
 
     Returns:
@@ -111,13 +133,16 @@ def make(
     Raises:
         GameError: With everything that is wrong with the arguments.
     """
-    values, problems = _read(game_id, preset, params)
-    problems = [*problems, *_count_problem("num_envs", num_envs, 1, "copies stepped together")]
-    problems += _count_problem("first_env_index", first_env_index, 0, "env index of the first copy")
-    if obs not in _ENCODINGS:
-        problems.append(f"obs={obs!r}: expected one of {', '.join(map(repr, _ENCODINGS))}")
-    if not isinstance(auto_reset, bool):
-        problems.append(f"auto_reset={auto_reset!r}: expected True or False")
+    problems = check_make(
+        game_id,
+        preset,
+        num_envs=num_envs,
+        obs=obs,
+        first_env_index=first_env_index,
+        auto_reset=auto_reset,
+        **params,
+    )
+    values, _ = _read(game_id, preset, params)
     if problems or values is None:
         raise GameError(f"cannot make {game_id!r}", problems)
     spec = GAMES[game_id]
@@ -134,7 +159,7 @@ def make(
 
 
 def _read(
-    game_id: str, preset: str | None, params: Mapping[str, object]
+    game_id: object, preset: object, params: Mapping[str, object]
 ) -> tuple[GameParams | None, list[str]]:
     if not isinstance(game_id, str) or game_id not in GAMES:
         return None, [f"unknown game {game_id!r}{closest(game_id, GAMES)} Known games: {', '.join(GAMES)}."]

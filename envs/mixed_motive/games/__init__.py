@@ -1,1 +1,1 @@
-"""One file for each game: its rules, parameters, presets and batched class. None of them imports numba until it is built."""
+"""One file for each game: rules, parameters, presets and batched class. Building one imports numba."""

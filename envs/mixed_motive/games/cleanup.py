@@ -1,23 +1,29 @@
-"""Cleanup: apples grow only while the river is clean, cleaning earns nothing, and who cleans is far from the apples.
+"""Cleanup: apples grow only while the river is clean; cleaning earns nothing and is done far from the apples.
 
-Rules. The map's top `river_rows` are the river, its bottom `orchard_rows` the orchard; agents start on random cells between
-them, distinct while there are enough. The river starts with `initial_waste` waste on random cells, the orchard empty.
-In each step, all at once:
+apples.
 
-1. Agents move (up, down, left, right; into the map's edge: stay), clean the waste or pick the apple on their own cell, or
-   stay. Agents may share a cell. Of several agents that clean one waste, or pick one apple, a random one, each with the same
-   chance, does it; for the others, and where nothing lies, it is a stay. An apple gives +1; cleaning costs and earns nothing.
-2. While fewer than `max_waste` lie in the river, one waste appears with `waste_spawn_probability` on a random clean river cell.
+Rules. The map's top `river_rows` are the river, its bottom `orchard_rows` the orchard; agents start on random
+cells between them, distinct while there are enough. The river starts with `initial_waste` waste on random
+cells, the orchard empty. In each step:
+
+1. Agents move (up, down, left, right; into the map's edge: stay), clean the waste or pick the apple on their
+   own cell, or stay. Agents may share a cell. Of several agents that clean one waste, or pick one apple, a
+   random one, each with the same chance, does it; for the others, and where nothing lies, it is a stay. An
+   apple gives +1; cleaning costs and earns nothing.
+2. While fewer than `max_waste` lie in the river, one waste appears with `waste_spawn_probability` on a random
+   clean river cell.
 3. One apple appears on a random empty orchard cell with probability
 
-       apple_respawn_probability * clip((threshold_depletion - d) / (threshold_depletion - threshold_restoration), 0, 1)
+       apple_respawn_probability
+           * clip((threshold_depletion - d) / (threshold_depletion - threshold_restoration), 0, 1)
 
    where d = waste / river cells after the cleaning of this step and before its new waste.
 
 New waste and apples may appear under an agent. The episode is truncated after `horizon` steps.
 
-Source: LASE (arXiv 2410.07863), Section 5.1 and Appendix B, for agents, map, actions and rewards. What the paper leaves open
-(rows of river and orchard, spawning, ties) is our choice; parameters have the names and the meaning they have in the field.
+Source: LASE (arXiv 2410.07863), Section 5.1 and Appendix B, for agents, map, actions and rewards. What the
+paper leaves open (rows of river and orchard, spawning, ties) is our choice; parameters have the names and the
+meaning they have in the field.
 """
 
 from __future__ import annotations
@@ -47,8 +53,8 @@ def _rows_fit(p: CleanupParams) -> str | None:
     if p.river_rows + p.orchard_rows < p.height:
         return None
     return (
-        f"the map is too small: river_rows={p.river_rows} and orchard_rows={p.orchard_rows} leave none of height={p.height} "
-        "rows for the agents to start on. Raise height or lower the others."
+        f"the map is too small: river_rows={p.river_rows} and orchard_rows={p.orchard_rows} leave none of "
+        f"height={p.height} rows for the agents to start on. Raise height or lower the others."
     )
 
 
@@ -69,7 +75,8 @@ def _thresholds_ordered(p: CleanupParams) -> str | None:
     if p.threshold_restoration < p.threshold_depletion:
         return None
     return (
-        f"threshold_restoration={p.threshold_restoration} must lie below threshold_depletion={p.threshold_depletion}: "
+        f"threshold_restoration={p.threshold_restoration} must lie below "
+        f"threshold_depletion={p.threshold_depletion}: "
         "apples grow at their full rate up to the former share of waste, and not at all from the latter on"
     )
 

@@ -1,4 +1,4 @@
-"""`GridGame`: what the batched games on a map share, their arrays, their observation planes and the checks of a state."""
+"""`GridGame`: what the batched games on a map share: arrays, observation planes, checks of a state."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ __all__ = ["GridGame"]
 class GridGame(BatchedGame):
     """A game in which agents walk over a map of cells, each empty or with one object.
 
-    An agent sees a window of 2 * view_radius + 1 rows and columns around itself, or one that always covers the whole map, as
-    binary planes: one for each agent in fixed order, one for each kind of object, and one for cells outside the map.
+    An agent sees a window of 2 * view_radius + 1 rows and columns around itself, or one that always covers
+    the whole map, as binary planes: one for each agent in fixed order, one for each kind of object, and one
+    for cells outside the map.
 
     Attributes:
         object_names: Objects by their code in the map, from 1; code 0 is an empty cell.

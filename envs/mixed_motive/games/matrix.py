@@ -1,11 +1,12 @@
 """Repeated two-player matrix games: prisoner's dilemma, stag hunt, chicken, harmony, or any payoffs.
 
-Rules. In each step both agents cooperate or defect at once. Payoffs: both cooperate, R each; both defect, P each; otherwise
-the cooperator gets S and the defector T. An agent observes the last joint action from its own side, one-hot of CC, CD, DC, DD
-(own action first) and start. The episode is truncated after `horizon` steps. Nothing is random.
+Rules. In each step both agents cooperate or defect at once. Payoffs: both cooperate, R each; both defect, P
+each; otherwise the cooperator gets S and the defector T. An agent observes the last joint action from its own
+side, one-hot of CC, CD, DC, DD (own action first) and start. The episode is truncated after `horizon` steps.
+Nothing is random.
 
-Source: LASE (arXiv 2410.07863), Section 5.1, for the prisoner's dilemma's payoffs; the other presets lie in the middle of
-their quadrant of the (T, S) plane with R = 1 and P = 0 (our choice).
+Source: LASE (arXiv 2410.07863), Section 5.1, for the prisoner's dilemma's payoffs; the other presets lie in
+the middle of their quadrant of the (T, S) plane with R = 1 and P = 0 (our choice).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType, ModuleType
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt

@@ -1,21 +1,22 @@
 """Sequential Snowdrift (SSG): every removed pile of snow helps everybody, but only who removes it pays.
 
-Rules. `num_piles` piles lie on distinct random cells and do not come back. Agents start on random cells, distinct while
-there are enough, perhaps on a pile. In each step, all at once:
+Rules. `num_piles` piles lie on distinct random cells and do not come back. Agents start on random cells,
+distinct while there are enough, perhaps on a pile. In each step, all at once:
 
-1. Agents move (up, down, left, right; into the map's edge: stay), remove the pile on their own cell, or stay. Removing where
-   nothing lies is a stay.
-2. Every pile removed gives `removal_benefit` to every agent. Its remover pays `removal_cost`; several agents that remove one
-   pile together share the cost equally (and each counts as having removed it).
+1. Agents move (up, down, left, right; into the map's edge: stay), remove the pile on their own cell, or stay.
+   Removing where nothing lies is a stay.
+2. Every pile removed gives `removal_benefit` to every agent. Its remover pays `removal_cost`; several agents
+   that remove one pile together share the cost equally (and each counts as having removed it).
 
-With `agents_block` (the default), a move into a cell that is occupied when the step begins is a stay, whether or not its
-occupant leaves in this step: agents never follow into a cell just left, nor swap. Of several agents that move into one free
-cell, a random one, each with the same chance, gets there and the others stay. Without it, agents may share cells.
+With `agents_block` (the default), a move into a cell that is occupied when the step begins is a stay, whether
+or not its occupant leaves in this step: agents never follow into a cell just left, nor swap. Of several
+agents that move into one free cell, a random one, each with the same chance, gets there and the others stay.
+Without it, agents may share cells.
 
 The episode is truncated after `horizon` steps, also when no pile is left.
 
-Source: LASE (arXiv 2410.07863), Section 5.1 and Appendix B. Shared costs, blocking and its ties are our choice where the
-paper is silent.
+Source: LASE (arXiv 2410.07863), Section 5.1 and Appendix B. Shared costs, blocking and its ties are our
+choice where the paper is silent.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def _agents_fit(p: SnowdriftParams) -> str | None:
     if not p.agents_block or p.num_agents < cells:
         return None
     return (
-        f"too many agents: num_agents={p.num_agents} on {p.height}x{p.width} = {cells} cells leave no free cell to move to. "
+        f"too many agents: num_agents={p.num_agents} on {p.height}x{p.width} = {cells} cells leave no free cell. "
         "Raise height or width, or let agents share cells with agents_block=False."
     )
 

@@ -1,1 +1,1 @@
-"""The compiled step of each game, and the random numbers they draw. Importing a module of this folder imports numba."""
+"""The compiled step of each game and its random numbers. Importing a module of this folder imports numba."""

@@ -1,4 +1,4 @@
-"""Compiled Cleanup; the rules stand in `mixed_motive.games.cleanup`, and in plain Python in `mixed_motive.oracles.cleanup`."""
+"""Compiled Cleanup. The rules stand in `games/cleanup.py`, in plain Python in `oracles/cleanup.py`."""
 
 import numpy as np
 import numpy.typing as npt
@@ -127,7 +127,7 @@ def _act(
             positions[b, i, 1] = max(col - 1, 0)
         elif action == RIGHT:
             positions[b, i, 1] = min(col + 1, right)
-        elif action == CLEAN or action == PICK:
+        elif action in (CLEAN, PICK):
             wanted = WASTE if action == CLEAN else APPLE
             r, c = np.uint64(row + pad_rows), np.uint64(col + pad_cols)
             if cells[b, r, c] != wanted:

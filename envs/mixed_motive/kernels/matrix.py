@@ -1,4 +1,4 @@
-"""Compiled matrix games; the rules stand in `mixed_motive.games.matrix`, in plain Python in `mixed_motive.oracles.matrix`."""
+"""Compiled matrix games. The rules stand in `games/matrix.py`, in plain Python in `oracles/matrix.py`."""
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ _ONE = np.uint64(1)
 
 
 @compiled
-def _write(b: int, outcome: int, obs: npt.NDArray[np.uint8]) -> None:
+def _write(b: int, outcome: np.int64 | int, obs: npt.NDArray[np.uint8]) -> None:
     # CD of one agent is DC of the other.
     mirrored = 3 - outcome if outcome == 1 or outcome == 2 else outcome
     for k in range(5):

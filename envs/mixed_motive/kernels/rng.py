@@ -1,8 +1,8 @@
 """Random numbers by counting: a draw is a function of (seed, env index, episode, step, number of the draw).
 
 So a trajectory does not depend on how many copies are stepped together, in which order or in which process.
-The mixing function is that of splitmix64 (Steele, Lea and Flood, 2014). The compiled functions serve the kernels; `Draws`
-says the same in plain Python and serves the oracles.
+The mixing function is that of splitmix64 (Steele, Lea and Flood, 2014). The compiled functions serve the
+kernels; `Draws` says the same in plain Python and serves the oracles.
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ _30, _27, _31, _11, _32 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64
 
 @compiled
 def mix(x: np.uint64) -> np.uint64:
-    """The finaliser of splitmix64: a bijection of 64 bits in which every input bit reaches every output bit."""
+    """The finaliser of splitmix64: a bijection of 64 bits; every input bit reaches every output bit."""
     x = (x ^ (x >> _30)) * _MIX_1
     x = (x ^ (x >> _27)) * _MIX_2
     return x ^ (x >> _31)
@@ -57,7 +57,7 @@ def uniform(bits: np.uint64) -> float:
 @compiled
 def below(bits: np.uint64, bound: int) -> int:
     """An integer in [0, bound), for bounds below 2**31; uneven by at most bound / 2**32."""
-    return np.int64(((bits >> _32) * np.uint64(bound)) >> _32)
+    return np.int64(((bits >> _32) * np.uint64(bound)) >> _32)  # type: ignore[return-value]  # compiled, it is one
 
 
 class Draws:

@@ -1,7 +1,7 @@
-"""What the kernels of several games share: counters of a copy, start cells, random empty cells, observation windows.
+"""What kernels share: counters of a copy, start cells, random empty cells, observation windows.
 
-Maps are stored with a border as wide as the view, filled with the code for "outside": a window never leaves the array.
-`pad_rows` and `pad_cols` are the width of that border.
+Maps are stored with a border as wide as the view, filled with the code for "outside": a window never leaves
+the array. `pad_rows` and `pad_cols` are the width of that border.
 """
 
 import numpy as np
@@ -25,7 +25,8 @@ __all__ = [
     "write_windows",
 ]
 
-# Columns of `registers`, (B, NUM_REGISTERS + those of the game) uint64. KEY is derived from seed, env index and episode.
+# Columns of `registers`, (B, NUM_REGISTERS + those of the game) uint64.
+# KEY is derived from seed, env index and episode.
 STEP, EPISODE, SEED, ENV_INDEX, KEY = range(5)
 NUM_REGISTERS = 5
 
@@ -37,7 +38,7 @@ _ZERO = np.uint64(0)
 def refusal(
     actions: npt.NDArray[np.int64], num_actions: int, registers: npt.NDArray[np.uint64], horizon: int
 ) -> int:
-    """Why a step cannot be taken: k for the flat index of an action out of range, -2 - b for an ended copy b, else -1."""
+    """Why no step is possible: k, flat index of an action out of range; -2 - b, copy b has ended; else -1."""
     flat = actions.reshape(-1)
     for k in range(flat.shape[0]):
         if np.uint64(flat[k]) >= np.uint64(num_actions):
@@ -50,7 +51,7 @@ def refusal(
 
 @compiled
 def start_key(b: int, registers: npt.NDArray[np.uint64]) -> np.uint64:
-    """Set the counters of copy b to the start of its episode; the key of the draws that set the episode up."""
+    """Set the counters of copy b to the start of its episode; returns the key of the draws that set it up."""
     registers[b, STEP] = _ZERO
     registers[b, KEY] = rng.episode_key(registers[b, SEED], registers[b, ENV_INDEX], registers[b, EPISODE])
     return rng.fold(registers[b, KEY], _ZERO)
@@ -67,7 +68,7 @@ def next_step_key(b: int, registers: npt.NDArray[np.uint64]) -> np.uint64:
 def place_agents(
     b: int, positions: npt.NDArray[np.int32], first_row: int, num_rows: int, num_cols: int, key: np.uint64
 ) -> None:
-    """Random cells for all agents within some rows; distinct while there are enough, then again from all of them.
+    """Random cells within some rows for all agents: distinct while there are enough, then again from all.
 
     Agent i uses draw i.
     """
@@ -120,8 +121,8 @@ def write_windows(
 ) -> None:
     """Observations of all agents of copy b: binary planes of the window around each, channels first.
 
-    Planes: one per agent; one per object code 1, 2, ...; the last one marks cells outside the map, whose code is therefore
-    one more than the last object's.
+    Planes: one per agent; one per object code 1, 2, ...; the last one marks cells outside the map, whose code
+    is therefore one more than the last object's.
 
     Args:
         b: The copy.
@@ -148,7 +149,7 @@ def write_windows(
                 offset += _ONE
         for j in range(num_agents):
             # Unsigned: a row above the window becomes a huge number.
-            r = np.uint64(np.int64(positions[b, j, 0]) + pad_rows) - top
-            c = np.uint64(np.int64(positions[b, j, 1]) + pad_cols) - left
-            if r < rows and c < cols:
-                out[j * window + r * cols + c] = 1
+            down = np.uint64(np.int64(positions[b, j, 0]) + pad_rows) - top
+            across = np.uint64(np.int64(positions[b, j, 1]) + pad_cols) - left
+            if down < rows and across < cols:
+                out[j * window + down * cols + across] = 1

@@ -1,4 +1,4 @@
-"""Compiled Sequential Snowdrift; the rules stand in `mixed_motive.games.snowdrift`, in plain Python in `mixed_motive.oracles.snowdrift`."""
+"""Compiled Snowdrift. The rules stand in `games/snowdrift.py`, in plain Python in `oracles/snowdrift.py`."""
 
 import numpy as np
 import numpy.typing as npt
@@ -145,12 +145,13 @@ def _move(
         targets[i, 0] = row
         targets[i, 1] = col
     if agents_block:
-        # Who stays is alone on its cell and nobody moves there, so equal targets are moves into one free cell.
+        # Nobody moves to a cell where another agent stays, so equal targets are moves into one free cell.
         for i in range(num_agents):
             row, col = targets[i, 0], targets[i, 1]
             rivals = 0
             for j in range(i + 1, num_agents):
-                rivals += np.int64((targets[j, 0] == row) & (targets[j, 1] == col))
+                if (targets[j, 0] == row) & (targets[j, 1] == col):
+                    rivals += 1
             if rivals > 0:
                 winner = rng.below(rng.draw(key, i), rivals + 1)
                 for j in range(i, num_agents):

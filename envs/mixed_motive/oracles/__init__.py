@@ -1,4 +1,4 @@
-"""The games again, one copy at a time, in plain Python: written to be read, and to test the compiled kernels against."""
+"""The games again in plain Python, one copy at a time: to be read, and to test the compiled ones against."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType

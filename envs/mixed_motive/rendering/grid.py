@@ -73,7 +73,8 @@ def draw_grid(
         progress: Share of the episode that has passed, in [0, 1].
 
     Returns:
-        (rows, columns, 3) uint8, about 288 pixels on the longer side of the map, and a bar of the episode's progress below.
+        (rows, columns, 3) uint8, about 288 pixels on the longer side of the map, and a bar of the episode's
+        progress below.
     """
     height, width = codes.shape
     cell = max(SMALLEST_CELL, FRAME_PIXELS // max(height, width))

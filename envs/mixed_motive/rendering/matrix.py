@@ -21,11 +21,12 @@ LIT: Colour = (255, 214, 92)
 def draw_matrix(
     payoffs: tuple[float, float, float, float], outcome: int, progress: float
 ) -> npt.NDArray[np.uint8]:
-    """A picture of one copy: agent 0 chooses the row, agent 1 the column; each cell has both payoffs in that order.
+    """A picture of one copy: agent 0 chooses the row, agent 1 the column.
 
     Args:
         payoffs: R, S, T, P.
-        outcome: The last joint action, 0 to 3 for CC, CD, DC, DD with agent 0's first; anything else lights no cell.
+        outcome: The last joint action, 0 to 3 for CC, CD, DC, DD with agent 0's first; anything else lights
+            no cell.
         progress: Share of the episode that has passed, in [0, 1].
 
     Returns:
@@ -44,7 +45,9 @@ def draw_matrix(
         top, left = MARGIN + row * CELL, MARGIN + col * CELL
         border = 6 if k == outcome else 2
         canvas.rectangle(top, left, CELL, CELL, INK)
-        canvas.rectangle(top + border, left + border, CELL - 2 * border, CELL - 2 * border, LIT if k == outcome else PAPER)
+        canvas.rectangle(
+            top + border, left + border, CELL - 2 * border, CELL - 2 * border, LIT if k == outcome else PAPER
+        )
         for line, (agent, payoff) in enumerate(((0, first), (1, second))):
             middle = top + CELL * (0.3 + 0.4 * line)
             canvas.agent(middle, left + 24, 11, agent)

@@ -20,7 +20,9 @@ def grid_text(
     object_names: Sequence[str],
     ground: Sequence[str],
 ) -> str:
-    """The map, three characters a cell: an object's first letter or the ground, then the agent's number, "+" for several.
+    """The map, three characters a cell.
+
+    First the object's first letter or the ground, then the agent's number, "+" for several.
 
     Args:
         title: First line.
@@ -40,7 +42,11 @@ def grid_text(
             who = "" if not here else str(here[0]) if len(here) == 1 else "+"
             marks.append((object_names[code - 1][0] if code else _GROUND[ground[row]]) + who.ljust(2))
         lines.append("".join(marks).rstrip())
-    shared = [f"agents {', '.join(map(str, who))} at {cell}" for cell, who in sorted(agents_at.items()) if len(who) > 1]
+    shared = [
+        f"agents {', '.join(map(str, who))} at {cell}"
+        for cell, who in sorted(agents_at.items())
+        if len(who) > 1
+    ]
     legend = [f"{name[0]} {name}" for name in object_names]
     return "\n".join([*lines, "; ".join([*legend, *shared])])
 
@@ -55,7 +61,9 @@ def matrix_text(title: str, payoffs: tuple[float, float, float, float], outcome:
     """
     reward, sucker, temptation, punishment = payoffs
     pairs = ((reward, reward), (sucker, temptation), (temptation, sucker), (punishment, punishment))
-    cells = [f"{first:g}, {second:g}{' *' if k == outcome else ''}" for k, (first, second) in enumerate(pairs)]
+    cells = [
+        f"{first:g}, {second:g}{' *' if k == outcome else ''}" for k, (first, second) in enumerate(pairs)
+    ]
     wide = max(map(len, cells))
     lines = [title, f"  {'C'.ljust(wide)}  D"]
     lines += [f"{action} {cells[2 * k].ljust(wide)}  {cells[2 * k + 1]}" for k, action in enumerate("CD")]

@@ -1,0 +1,228 @@
+"""PettingZoo's face: one copy of a batched game as a `ParallelEnv`, and what the versioned modules hold."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from gymnasium import logger, spaces
+from pettingzoo import AECEnv, ParallelEnv
+from pettingzoo.utils.conversions import parallel_to_aec
+from pettingzoo.utils.wrappers import AssertOutOfBoundsWrapper
+
+from mixed_motive.errors import GameError
+from mixed_motive.registry import check_make, make
+
+__all__ = ["MixedMotiveParallelEnv", "faces", "parallel_env"]
+
+_RENDER_MODES = ("rgb_array", "ansi", "human")
+_OBS_DTYPES = ("uint8", "float32")
+
+Obs = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+
+
+class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo ships no types
+    """One copy of a game. The same seed and actions give the same trajectory as copy 0 of the batched game.
+
+    Args:
+        game_id: One of `mixed_motive.GAMES`.
+        preset: One of the game's presets; by default its first.
+        render_mode: "rgb_array", "ansi", "human" (a window, needs pygame) or None.
+        obs: Encoding of observations, as in `mixed_motive.make`.
+        obs_dtype: "uint8" or "float32"; values are 0 and 1 in both.
+        first_env_index: The copy's env index: copies with the same seed and other indices draw other random
+            numbers.
+        max_cycles: PettingZoo's name for the parameter `horizon`.
+        params: Parameters to change in the preset.
+
+    Attributes:
+        game: The batched game, of one copy.
+
+    Raises:
+        GameError: With everything that is wrong with the arguments.
+    """
+
+    metadata: dict[str, Any] = {  # noqa: RUF012  # PettingZoo's own form; each instance gets its copy
+        "name": "mixed_motive",
+        "render_modes": list(_RENDER_MODES),
+        "render_fps": 8,
+        "is_parallelizable": True,
+    }
+
+    def __init__(
+        self,
+        game_id: str,
+        preset: str | None = None,
+        *,
+        render_mode: Literal["rgb_array", "ansi", "human"] | None = None,
+        obs: str = "planes",
+        obs_dtype: Literal["uint8", "float32"] = "uint8",
+        first_env_index: int = 0,
+        max_cycles: int | None = None,
+        **params: Any,
+    ) -> None:
+        problems = []
+        if max_cycles is not None:
+            if "horizon" in params:
+                problems.append("max_cycles and horizon are two names for one number; give only one of them")
+            params["horizon"] = max_cycles
+        problems += check_make(game_id, preset, obs=obs, first_env_index=first_env_index, **params)
+        problems += _one_of("render_mode", render_mode, (*_RENDER_MODES, None))
+        problems += _one_of("obs_dtype", obs_dtype, _OBS_DTYPES)
+        if render_mode == "human" and importlib.util.find_spec("pygame") is None:
+            problems.append(
+                "render_mode='human' needs pygame, which is not installed. "
+                "pip install 'rllib-lase[human]', or use render_mode='rgb_array'."
+            )
+        if problems:
+            raise GameError(f"cannot make a ParallelEnv of {game_id!r}", problems)
+
+        self.game = make(
+            game_id, 1, preset, obs=obs, first_env_index=first_env_index, auto_reset=False, **params
+        )
+        self.render_mode = render_mode
+        self.metadata = {**type(self).metadata, "name": f"{game_id}_v0"}
+        self.possible_agents = list(self.game.agent_ids)
+        self.agents: list[str] = []
+        self._dtype = np.dtype(obs_dtype)
+        box = self.game.observation_space
+        self.observation_spaces = {
+            agent_id: spaces.Box(0, 1, box.shape, self._dtype.type) for agent_id in self.possible_agents
+        }
+        self.action_spaces: dict[str, spaces.Discrete[Any]] = {
+            agent_id: spaces.Discrete(len(self.game.action_names)) for agent_id in self.possible_agents
+        }
+        self._window: Any = None
+
+    def observation_space(self, agent: str) -> spaces.Space[Any]:
+        """Space of one agent's observations: always the same object."""
+        return self.observation_spaces[agent]
+
+    def action_space(self, agent: str) -> spaces.Space[Any]:
+        """Space of one agent's actions: always the same object."""
+        return self.action_spaces[agent]
+
+    def reset(
+        self, seed: int | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[dict[str, Obs], dict[str, dict[str, Any]]]:
+        """Start an episode.
+
+        Args:
+            seed: Integer in [0, 2**64). None: the next episode of the present seed, or of a random one where
+                there is none.
+            options: Ignored, there are none.
+
+        Returns:
+            Observations and empty infos, by agent.
+
+        Raises:
+            GameError: If the seed is no integer in that range.
+        """
+        obs = self.game.reset(seed)
+        self.agents = list(self.possible_agents)
+        if self.render_mode == "human":
+            self.render()
+        return self._by_agent(obs), {agent_id: {} for agent_id in self.agents}
+
+    def step(
+        self, actions: Mapping[str, int]
+    ) -> tuple[dict[str, Obs], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
+        """Step once.
+
+        Args:
+            actions: One action for each agent in `agents`.
+
+        Returns:
+            Observations, rewards, terminations, truncations and infos, by agent. An agent's info has its
+            counts of this step, named as in the batched game's `count_names`.
+
+        Raises:
+            GameError: When no episode is under way, for a missing or unknown agent, or for an action out of
+                range.
+        """
+        if not self.agents:
+            raise GameError(
+                f"{self.metadata['name']}: step", ["no episode is under way. Call reset() first."]
+            )
+        if actions.keys() != set(self.agents):
+            problems = [f"no action for {agent_id!r}" for agent_id in self.agents if agent_id not in actions]
+            problems += [
+                f"action for {agent_id!r}, who is not in the game"
+                for agent_id in actions.keys() - set(self.agents)
+            ]
+            raise GameError(f"{self.metadata['name']}: step", problems)
+        step = self.game.step([[actions[agent_id] for agent_id in self.possible_agents]])
+        agents = self.agents
+        rewards = dict(zip(agents, step.rewards[0].tolist(), strict=True))
+        terminations = dict(zip(agents, step.terminations[0].tolist(), strict=True))
+        truncations = dict(zip(agents, step.truncations[0].tolist(), strict=True))
+        names = self.game.count_names
+        infos = {
+            a: dict(zip(names, row, strict=True))
+            for a, row in zip(agents, step.counts[0].tolist(), strict=True)
+        }
+        obs = self._by_agent(step.obs.copy())
+        self.agents = [a for a in agents if not (terminations[a] or truncations[a])]
+        if self.render_mode == "human":
+            self.render()
+        return obs, rewards, terminations, truncations, infos
+
+    def render(self) -> npt.NDArray[np.uint8] | str | None:
+        """A picture (H, W, 3) uint8, a text, or None with the picture shown in a window, by `render_mode`."""
+        if self.render_mode is None:
+            logger.warn("render() does nothing without a render_mode; give one to parallel_env(...)")
+            return None
+        if self.render_mode == "ansi":
+            return self.game.ansi()
+        frame = self.game.render()
+        if self.render_mode == "rgb_array":
+            return frame
+        if self._window is None:
+            from mixed_motive.rendering.window import Window
+
+            self._window = Window(self.metadata["name"], self.metadata["render_fps"])
+        self._window.show(frame)
+        return None
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        if self._window is not None:
+            self._window.close()
+            self._window = None
+
+    def _by_agent(self, obs: npt.NDArray[np.uint8]) -> dict[str, Obs]:
+        return dict(zip(self.possible_agents, obs[0].astype(self._dtype, copy=False), strict=True))
+
+
+def parallel_env(game_id: str, preset: str | None = None, **kwargs: Any) -> MixedMotiveParallelEnv:
+    """A PettingZoo `ParallelEnv` of one game; the arguments are those of `MixedMotiveParallelEnv`."""
+    return MixedMotiveParallelEnv(game_id, preset, **kwargs)
+
+
+def raw_env(game_id: str, preset: str | None = None, **kwargs: Any) -> AECEnv:
+    """The same game with agents that act in turns, without checks of the caller."""
+    return parallel_to_aec(parallel_env(game_id, preset, **kwargs))
+
+
+def env(game_id: str, preset: str | None = None, **kwargs: Any) -> AECEnv:
+    """The same game with agents that act in turns, actions checked."""
+    return AssertOutOfBoundsWrapper(raw_env(game_id, preset, **kwargs))
+
+
+def faces(
+    game_id: str,
+) -> tuple[Callable[..., MixedMotiveParallelEnv], Callable[..., AECEnv], Callable[..., AECEnv]]:
+    """The `parallel_env`, `env` and `raw_env` of a versioned module."""
+    return (
+        functools.partial(parallel_env, game_id),
+        functools.partial(env, game_id),
+        functools.partial(raw_env, game_id),
+    )
+
+
+def _one_of(name: str, value: object, known: tuple[object, ...]) -> list[str]:
+    return [] if value in known else [f"{name}={value!r}: expected one of {', '.join(map(repr, known))}"]
