@@ -1,0 +1,161 @@
+"""The games as an ordinary RLlib `MultiAgentEnv`, and which `JointEnv` an environment's name means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from ray.rllib.env.env_context import EnvContext
+from ray.rllib.env.multi_agent_env import MultiAgentEnv
+from ray.rllib.utils.typing import MultiAgentDict
+from ray.tune import registry
+from ray.tune.registry import ENV_CREATOR
+
+import mixed_motive
+from rllib_lase.rllib.game_copies import GameCopies, cast_observation_space
+from rllib_lase.rllib.joint_env import JointEnv
+from rllib_lase.rllib.multi_agent_copies import MultiAgentEnvCopies
+from rllib_lase.settings import suggestion
+
+EnvLike = str | type[MultiAgentEnv] | Callable[[EnvContext], Any]
+
+
+class GameEnv(MultiAgentEnv):
+    """One copy of a game of `mixed_motive` as RLlib's own runners and algorithms know environments.
+
+    The same seed and actions give the same trajectory as through the batched game.
+
+    Args:
+        env_config: `game`, an id of `mixed_motive.GAMES`; `obs_dtype`, "float32" (the default: RLlib's own
+            modules refuse uint8) or "uint8"; the rest are the game's parameters, `preset` among them.
+
+    Raises:
+        mixed_motive.GameError: for an unknown game, preset or parameter, or a value out of range.
+    """
+
+    def __init__(self, env_config: Mapping[str, Any]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # RLlib's has no annotations
+        params = dict(env_config)
+        obs_dtype = params.pop("obs_dtype", "float32")
+        self._game = mixed_motive.make(params.pop("game", None), num_envs=1, auto_reset=False, **params)
+        space = cast_observation_space(self._game.observation_space, obs_dtype)
+        self._dtype = space.dtype
+        self._positions = {agent_id: i for i, agent_id in enumerate(self._game.agent_ids)}
+        self.metadata = {"render_modes": ["rgb_array"]}
+        self.render_mode = "rgb_array"
+        self.possible_agents = list(self._positions)
+        self.agents = list(self._positions)
+        self.observation_spaces = dict.fromkeys(self._positions, space)
+        self.action_spaces = dict.fromkeys(self._positions, self._game.action_space)
+
+    def reset(  # type: ignore[override]  # as RLlib's own MultiAgentEnv differs from gymnasium's Env
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[MultiAgentDict, MultiAgentDict]:
+        """Starts an episode; without a seed the next one of the present seed.
+
+        Args:
+            seed: In [0, 2**64), or None.
+            options: Not used.
+
+        Returns:
+            First observations and empty infos, by agent.
+        """
+        del options
+        self.agents = list(self._positions)
+        obs = self._game.reset(seed)[0].astype(self._dtype)
+        return dict(zip(self.agents, obs, strict=True)), {agent_id: {} for agent_id in self.agents}
+
+    def step(  # type: ignore[override]  # as above
+        self, action_dict: MultiAgentDict
+    ) -> tuple[MultiAgentDict, MultiAgentDict, MultiAgentDict, MultiAgentDict, MultiAgentDict]:
+        """Steps the game.
+
+        Args:
+            action_dict: The action of every agent in `agents`.
+
+        Returns:
+            Observations, rewards, terminateds, truncateds and infos (the game's counts) of the agents that
+            acted. Where the horizon ends the episode, `__all__` is truncated; where the last agent leaves,
+            `__all__` is terminated.
+
+        Raises:
+            mixed_motive.GameError: for a missing or unknown agent, an action out of range, or a step after
+                the end.
+        """
+        if action_dict.keys() != set(self.agents):
+            raise mixed_motive.GameError(
+                f"{self._game.game_id}: step",
+                [f"actions of {list(action_dict)}, expected one of each agent in the game: {self.agents}"],
+            )
+        acted = {agent_id: i for agent_id, i in self._positions.items() if agent_id in action_dict}
+        actions = np.zeros((1, len(self._positions)), np.int64)
+        for agent_id, i in acted.items():
+            actions[0, i] = action_dict[agent_id]
+        step = self._game.step(actions)
+        obs = step.obs[0].astype(
+            self._dtype
+        )  # without auto-reset, the last step's is of the old episode, too
+        terminateds: MultiAgentDict = {a: bool(step.terminations[0, i]) for a, i in acted.items()}
+        done, cut = bool(step.done[0]), bool(step.truncations.any())
+        self.agents = [] if done else [agent_id for agent_id in acted if not terminateds[agent_id]]
+        return (
+            {agent_id: obs[i] for agent_id, i in acted.items()},
+            {agent_id: float(step.rewards[0, i]) for agent_id, i in acted.items()},
+            {**terminateds, "__all__": done and not cut},
+            # Without flags of single agents: where all are set, RLlib's episodes take it for a termination.
+            {"__all__": done and cut},
+            {
+                agent_id: dict(zip(self._game.count_names, step.counts[0, i].tolist(), strict=True))
+                for agent_id, i in acted.items()
+            },
+        )
+
+    def render(self) -> NDArray[np.uint8]:  # type: ignore[override]  # RLlib's base returns nothing
+        """A picture `(H, W, 3)`."""
+        return self._game.render()
+
+
+def make_joint_env(
+    env: EnvLike, env_config: Mapping[str, Any], num_envs: int, first_env_index: int = 0
+) -> JointEnv:
+    """B copies of an environment, as the batched runner steps them.
+
+    Args:
+        env: An id of `mixed_motive.GAMES`, a name in Tune's registry, a `MultiAgentEnv` class, or a function
+            that makes a `MultiAgentEnv` from an `EnvContext`.
+        env_config: The game's parameters (`preset` and `obs_dtype` among them), or the environment's options.
+        num_envs: B.
+        first_env_index: Index of the first copy over all runners.
+
+    Raises:
+        ValueError: for an unknown name; a `mixed_motive.GameError`, which is one, for wrong parameters.
+        EnvironmentFault: for an environment that the batched runner cannot serve.
+    """
+    if not isinstance(env, str):
+        if not callable(env):
+            raise ValueError(f"environment {env!r}: expected a name, a MultiAgentEnv class or a function")
+        name = getattr(env, "__qualname__", type(env).__qualname__)
+        return MultiAgentEnvCopies(env, env_config, num_envs, first_env_index, name)
+    if env in mixed_motive.GAMES:
+        taken = sorted({"num_envs", "first_env_index", "auto_reset"} & env_config.keys())
+        if taken:
+            raise mixed_motive.GameError(
+                f"environment {env!r}",
+                [
+                    f"env_config has {', '.join(taken)}, which the env runner sets itself. "
+                    "The number of copies is .env_runners(num_envs_per_env_runner=...)."
+                ],
+            )
+        return GameCopies(env, num_envs, first_env_index, **env_config)
+    tune_registry = registry._global_registry
+    if not tune_registry.contains(ENV_CREATOR, env):
+        entries = [*tune_registry._to_flush, *tune_registry._registered]
+        known = [*mixed_motive.GAMES, *(key for category, key in entries if category == ENV_CREATOR)]
+        raise ValueError(
+            f"unknown environment {env!r}: {suggestion(env, dict.fromkeys(known))} Other environments must "
+            "be registered first: ray.tune.register_env(name, creator)."
+        )
+    creator: Callable[[EnvContext], Any] = tune_registry.get(ENV_CREATOR, env)
+    return MultiAgentEnvCopies(creator, env_config, num_envs, first_env_index, env)

@@ -1,0 +1,152 @@
+"""`Roster`: the agents of a `MultiAgentEnv` in a fixed order, and what they see and do.
+
+Agent ids never come in the order of a set, which differs from process to process.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gymnasium import Space, spaces
+from ray.rllib.env.multi_agent_env import MultiAgentEnv
+from ray.rllib.env.wrappers.pettingzoo_env import ParallelPettingZooEnv, PettingZooEnv
+
+from rllib_lase.rllib.joint_env import EnvironmentFault
+from rllib_lase.rllib.obs_encoding import ObsEncoder, make_encoder
+
+#: Where environments that the batched runner cannot serve are served.
+USE_RLLIB_RUNNER = (
+    "use one of RLlib's own algorithms with RLlib's own MultiAgentEnvRunner for this environment"
+)
+
+
+@dataclass(frozen=True)
+class Roster:
+    """Who plays.
+
+    Attributes:
+        keys: The environment's own agent ids, in the fixed order.
+        agent_ids: The same as strings.
+        encoders: Per agent, how its observations become arrays.
+        action_spaces: Per agent, `Discrete(n)` counted from 0.
+        action_starts: Per agent, the environment's own number of action 0.
+    """
+
+    keys: tuple[Any, ...]
+    agent_ids: tuple[str, ...]
+    encoders: tuple[ObsEncoder, ...]
+    action_spaces: tuple[spaces.Discrete[Any], ...]
+    action_starts: tuple[int, ...]
+
+
+def read_roster(env: Any, name: str) -> Roster:
+    """Reads agents and spaces of an environment, refusing what the batched runner cannot serve.
+
+    Args:
+        env: What the environment's creator returned.
+        name: The environment's name, for messages.
+
+    Raises:
+        EnvironmentFault: if it is no `MultiAgentEnv`, plays in turns, names no agents, lacks a space, or has
+            one that is not supported.
+    """
+    _require_simultaneous_env(env, name)
+    keys = _ordered_keys(env)
+    if not keys:
+        raise EnvironmentFault(
+            f"{name}: no agents; expected the ids of all agents in `possible_agents`. Likely cause: the "
+            "constructor does not set it. Cure: `self.possible_agents = [...]` (a list, in a fixed order)."
+        )
+    agent_ids = tuple(map(str, keys))
+    if len(set(agent_ids)) < len(agent_ids):
+        raise EnvironmentFault(
+            f"{name}: agent ids {list(keys)} are not distinct as strings; expected distinct ids."
+        )
+    observation_spaces = [_space(env, name, key, "observation") for key in keys]
+    action_spaces = [_discrete(_space(env, name, key, "action"), name, key) for key in keys]
+    return Roster(
+        keys=keys,
+        agent_ids=agent_ids,
+        encoders=tuple(
+            _encoder(space, name, key) for space, key in zip(observation_spaces, keys, strict=True)
+        ),
+        action_spaces=tuple(spaces.Discrete(int(space.n)) for space in action_spaces),
+        action_starts=tuple(int(space.start) for space in action_spaces),
+    )
+
+
+def _require_simultaneous_env(env: Any, name: str) -> None:
+    if isinstance(env, PettingZooEnv):
+        raise EnvironmentFault(
+            f"{name}: agents act in turns (a PettingZoo AEC environment); expected that all agents act in "
+            f"every step. Cure: {USE_RLLIB_RUNNER}, or wrap its parallel form in ParallelPettingZooEnv."
+        )
+    if isinstance(env, MultiAgentEnv):
+        return
+    is_pettingzoo = any(base.__name__ in ("ParallelEnv", "AECEnv") for base in type(env).__mro__)
+    cure = (
+        "wrap it in ray.rllib.env.wrappers.pettingzoo_env.ParallelPettingZooEnv"
+        if is_pettingzoo
+        else "derive the class from ray.rllib.env.multi_agent_env.MultiAgentEnv"
+    )
+    raise EnvironmentFault(
+        f"{name}: found a {type(env).__module__}.{type(env).__qualname__}, expected a MultiAgentEnv. "
+        f"Cure: {cure}."
+    )
+
+
+def _ordered_keys(env: MultiAgentEnv) -> tuple[Any, ...]:
+    """Agent ids in an order that is the same in every process."""
+    if isinstance(env, ParallelPettingZooEnv):  # the wrapper copies its own list from a set
+        return tuple(env.par_env.possible_agents)
+    found: Any = env.possible_agents or env.agents
+    old_set = getattr(env, "_agent_ids", None)
+    if isinstance(found, list | tuple) and not old_set:
+        return tuple(found)
+    # A set, or a list that `MultiAgentEnv.__init__` may have made from the set `_agent_ids`: sort it.
+    return tuple(sorted(found, key=_natural_order))
+
+
+def _natural_order(key: Any) -> tuple[Any, ...]:
+    """agent_2 before agent_10."""
+    return tuple(
+        (0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", str(key))
+    )
+
+
+def _space(env: MultiAgentEnv, name: str, key: Any, kind: str) -> Space[Any]:
+    of_all: Mapping[Any, Space[Any]] | None = getattr(env, f"{kind}_spaces")
+    if of_all is not None and key not in of_all:
+        found: Any = f"`{kind}_spaces` with keys {sorted(map(str, of_all))}"
+    else:
+        space = env.get_observation_space(key) if kind == "observation" else env.get_action_space(key)
+        if isinstance(space, Space):
+            return space
+        found = repr(space)
+    raise EnvironmentFault(
+        f"{name}: {kind} space of agent {key!r}: found {found}, expected a gymnasium space. Likely cause: "
+        f"the constructor does not set it. Cure: `self.{kind}_spaces = {{agent_id: space, ...}}`."
+    )
+
+
+def _discrete(space: Space[Any], name: str, key: Any) -> spaces.Discrete[Any]:
+    if isinstance(space, spaces.Discrete):
+        return space
+    raise EnvironmentFault(
+        f"{name}: action space of agent {key!r} is {space}; expected Discrete, the only supported kind. "
+        "Cure: number the actions (for MultiDiscrete, their combinations; for Box, a grid of values) in a "
+        f"wrapper of the environment, or {USE_RLLIB_RUNNER}."
+    )
+
+
+def _encoder(space: Space[Any], name: str, key: Any) -> ObsEncoder:
+    try:
+        return make_encoder(space)
+    except ValueError as error:
+        raise EnvironmentFault(
+            f"{name}: observation space of agent {key!r} is or contains {error}. "
+            "Cure: encode it as arrays of a fixed shape in a wrapper of the environment."
+        ) from error

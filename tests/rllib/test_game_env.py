@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from ray.rllib.env.multi_agent_episode import MultiAgentEpisode
+from ray.tune import register_env
+
+import mixed_motive
+from rllib_lase.rllib.game_copies import GameCopies
+from rllib_lase.rllib.game_env import GameEnv, make_joint_env
+from rllib_lase.rllib.multi_agent_copies import MultiAgentEnvCopies
+from tests.rllib.line_env import AGENTS, Line
+
+
+@pytest.mark.parametrize("game_id", list(mixed_motive.GAMES))
+@pytest.mark.parametrize("obs_dtype", ["uint8", "float32"])
+def test_the_same_seed_and_actions_give_the_batched_games_trajectory(game_id: str, obs_dtype: str) -> None:
+    env = GameEnv({"game": game_id, "horizon": 5, "obs_dtype": obs_dtype})
+    game = mixed_motive.make(game_id, num_envs=1, horizon=5)
+    obs, _ = env.reset(seed=9)
+    batched = game.reset(9)
+    actions = np.random.default_rng(1).integers(0, game.action_space.n, (12, 1, game.num_agents))
+    for joint in actions:
+        np.testing.assert_array_equal(np.stack(list(obs.values())), batched[0])
+        for agent_id, one in obs.items():
+            assert env.observation_spaces[agent_id].contains(one)
+        step = game.step(joint)
+        acted = dict(zip(env.agents, joint[0], strict=True))
+        obs, rewards, terminateds, truncateds, infos = env.step(acted)
+        np.testing.assert_array_equal(list(rewards.values()), step.rewards[0])
+        assert terminateds.pop("__all__") is False
+        assert truncateds == {"__all__": bool(step.done[0])}
+        assert step.truncations.all() == step.truncations.any() == step.done[0]
+        np.testing.assert_array_equal(list(terminateds.values()), step.terminations[0])
+        counts = [list(infos[agent_id].values()) for agent_id in game.agent_ids]
+        np.testing.assert_array_equal(counts, step.counts[0])
+        if step.done[0]:
+            np.testing.assert_array_equal(np.stack(list(obs.values())), step.final_obs[0])
+            assert env.agents == []
+            obs, _ = env.reset()
+        batched = step.obs.copy()
+        assert list(obs) == list(game.agent_ids)
+
+
+def test_agents_and_spaces_stand_in_the_games_order() -> None:
+    env = GameEnv({"game": "cleanup", "num_agents": 3})
+    assert env.possible_agents == env.agents == ["agent_0", "agent_1", "agent_2"]
+    assert list(env.observation_spaces) == list(env.action_spaces) == env.possible_agents
+    assert env.observation_spaces["agent_0"].dtype == np.float32
+
+
+class Leaving:
+    """A game of two steps that agent_0 leaves in the first and, where `both`, agent_1 in the second."""
+
+    def __init__(self, both: bool) -> None:
+        self.both, self.time = both, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(mixed_motive.make("ipd", num_envs=1), name)
+
+    def reset(self, seed: int | None) -> np.ndarray:
+        self.time = 0
+        return np.zeros((1, 2, 5), np.uint8)
+
+    def step(self, actions: np.ndarray) -> mixed_motive.StepBuffers:
+        self.time += 1
+        out = mixed_motive.make("ipd", num_envs=1).new_buffers()
+        out.terminations[0] = [self.time == 1, self.time == 2 and self.both]
+        out.truncations[0, 1] = self.time == 2 and not self.both
+        out.done[0] = self.time == 2
+        return out
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_the_end_is_told_with_all_when_agents_leave_one_by_one(both: bool) -> None:
+    env = GameEnv({"game": "ipd"})
+    env._game = Leaving(both)  # type: ignore[assignment]
+    env.reset(seed=0)
+    obs, rewards, terminateds, truncateds, _ = env.step({"agent_0": 0, "agent_1": 0})
+    assert terminateds == {"agent_0": True, "agent_1": False, "__all__": False}
+    assert env.agents == ["agent_1"]
+    obs, rewards, terminateds, truncateds, _ = env.step({"agent_1": 0})
+    assert list(obs) == list(rewards) == ["agent_1"]
+    assert terminateds == {"agent_1": both, "__all__": both}
+    assert truncateds == {"__all__": not both}
+
+
+def test_rllibs_episodes_take_what_the_game_returns() -> None:
+    env = GameEnv({"game": "snowdrift", "horizon": 3})
+    episode = MultiAgentEpisode(observation_space=env.observation_spaces, action_space=env.action_spaces)
+    obs, infos = env.reset(seed=0)
+    episode.add_env_reset(observations=obs, infos=infos)
+    while not episode.is_done:
+        actions = dict.fromkeys(env.agents, 4)
+        obs, rewards, terminateds, truncateds, infos = env.step(actions)
+        episode.add_env_step(obs, actions, rewards, infos, terminateds=terminateds, truncateds=truncateds)
+    assert len(episode) == 3
+    assert episode.is_truncated
+    assert not episode.is_terminated
+    assert not any(agent_episode.is_terminated for agent_episode in episode.agent_episodes.values())
+
+
+def test_a_missing_agent_is_named() -> None:
+    env = GameEnv({"game": "ipd"})
+    env.reset(seed=0)
+    with pytest.raises(mixed_motive.GameError, match=r"actions of \['agent_0'\], expected one of each agent"):
+        env.step({"agent_0": 0})
+
+
+def test_a_game_id_means_the_batched_game_with_its_parameters() -> None:
+    copies = make_joint_env("cleanup", {"num_agents": 3, "preset": "lase", "obs_dtype": "float32"}, 5, 2)
+    assert isinstance(copies, GameCopies)
+    assert (copies.num_envs, copies.game.first_env_index, len(copies.agent_ids)) == (5, 2, 3)
+    assert copies.observation_spaces["agent_0"].dtype == np.float32
+
+
+def test_every_other_environment_is_stepped_copy_by_copy() -> None:
+    register_env("line", lambda config: Line({**config, "horizon": 7}))
+    for env in ("line", Line, lambda config: Line({**config})):
+        copies = make_joint_env(env, {}, 2, 6)
+        assert isinstance(copies, MultiAgentEnvCopies)
+        assert (copies.num_envs, copies.agent_ids) == (2, AGENTS)
+
+
+def test_an_unknown_name_is_refused_with_the_closest_known_one() -> None:
+    register_env("my_own_harbour", Line)
+    with pytest.raises(
+        ValueError, match=r"unknown environment 'cleanap': did you mean 'cleanup'\?.*register_env"
+    ):
+        make_joint_env("cleanap", {}, 1)
+    with pytest.raises(ValueError, match="did you mean 'my_own_harbour'"):
+        make_joint_env("my_own_harbor", {}, 1)
+
+
+def test_no_environment_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match="environment None: expected a name, a MultiAgentEnv class or a function"
+    ):
+        make_joint_env(None, {}, 1)  # type: ignore[arg-type]
+
+
+def test_the_number_of_copies_in_env_config_is_refused_with_the_setting_to_use() -> None:
+    with pytest.raises(
+        mixed_motive.GameError, match=r"num_envs, which the env runner.*num_envs_per_env_runner"
+    ):
+        make_joint_env("cleanup", {"num_envs": 64}, 1)
+
+
+def test_a_wrong_parameter_of_a_game_is_named() -> None:
+    with pytest.raises(mixed_motive.GameError, match="num_agent"):
+        make_joint_env("cleanup", {"num_agent": 3}, 1)
