@@ -61,6 +61,11 @@ def test_a_co_player_that_takes_no_part_gives_nothing_but_receives() -> None:
     torch.testing.assert_close(weights, torch.tensor([[0.25, 0.5, 0.25], [0.0, 1.0, 0.0], [0.0, 0.5, 0.5]]))
 
 
+def test_a_giver_that_has_left_gives_nothing() -> None:
+    weights = gift_weights(FRACTIONS, torch.tensor([False, True, True]), gives=ALL)
+    assert weights[0].tolist() == [1.0, 0.0, 0.0]
+
+
 def test_masks_hold_for_each_step_by_itself() -> None:
     active = torch.tensor([[True, True, True], [True, False, True]])
     batched = gift_weights(FRACTIONS.expand(2, 3, 3), active)
