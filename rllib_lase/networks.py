@@ -5,8 +5,9 @@ Convolutions are 3x3 without padding. Observations come as their environment's d
 
 from __future__ import annotations
 
+import itertools
 import math
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -44,13 +45,17 @@ class Encoder(nn.Module):
     def forward(self, obs: Tensor) -> Tensor:
         """Features `(M, out_features)` of float observations `(M, *obs)`."""
         features = obs
-        for conv in self.convs:
+        for conv in self.conv_layers():
             features = torch.relu(_convolve(conv, features))
         return features.flatten(1)
 
+    def conv_layers(self) -> list[nn.Conv2d]:
+        """The convolutions in order; none for small or flat observations."""
+        return [cast(nn.Conv2d, conv) for conv in self.convs]
 
-def _convolve(conv: nn.Module, x: Tensor) -> Tensor:
-    """A valid convolution; where the kernel covers the whole image it is a matrix product (1.5 times faster)."""
+
+def _convolve(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """A valid convolution; a matrix product where the kernel covers the whole image (1.5 times faster)."""
     if x.shape[-2:] == (3, 3):
         return F.linear(x.flatten(1), conv.weight.flatten(1), conv.bias)[:, :, None, None]
     out: Tensor = conv(x)
@@ -103,7 +108,7 @@ class PolicyNet(nn.Module):
         inputs = self.hidden(obs.flatten(0, 1)).unflatten(0, (steps, copies))
         cuts = [0, *(t for t in torch.nonzero(resets.any(1)).flatten().tolist() if t > 0), steps]
         outputs = []
-        for start, stop in zip(cuts, cuts[1:], strict=False):
+        for start, stop in itertools.pairwise(cuts):
             state = state * (~resets[start]).unsqueeze(-1).to(state.dtype)
             hidden, cell = state.chunk(2, -1)
             out, (hidden, cell) = self.lstm(
@@ -122,7 +127,9 @@ class SRNet(nn.Module):
     counterfactual actions never runs the encoder again.
     """
 
-    def __init__(self, obs_shape: tuple[int, ...], num_actions: tuple[int, ...], own: int, hidden_size: int) -> None:
+    def __init__(
+        self, obs_shape: tuple[int, ...], num_actions: tuple[int, ...], own: int, hidden_size: int
+    ) -> None:
         """Builds the network.
 
         Args:
@@ -158,14 +165,15 @@ class SRNet(nn.Module):
 
     def q_head(self, pre_activation: Tensor) -> Tensor:
         """Q from the first layer's pre-activation, `(..., hidden) -> (...)`."""
-        return self.q_out(torch.relu(pre_activation)).squeeze(-1)
+        values: Tensor = self.q_out(torch.relu(pre_activation)).squeeze(-1)
+        return values
 
     def q_joint(self, features: Tensor, actions: Tensor) -> Tensor:
         """Q(o, a) of executed joint actions `(M, N)`, `(M,)`."""
         return self.q_head(self.q_obs(features) + self.action_rows(actions))
 
     def q_swaps(self, features: Tensor, actions: Tensor, agents: Tensor) -> tuple[Tensor, Tensor]:
-        """Q of the executed joint action, and with the action of each of some agents swapped for every action.
+        """Q of the executed joint action, and with each of some agents' actions swapped for every other.
 
         Args:
             features: `(M, out_features)` of the own observation.
@@ -187,8 +195,8 @@ class SRNet(nn.Module):
 class ConversionNet(nn.Module):
     """Own observation and a co-player's id -> the observation that one imagines it to have.
 
-    The first fully connected layer is split like the SR value head's, so that the convolution runs once per own
-    observation, not once per co-player.
+    The first fully connected layer is split like the SR value head's, so that the convolution runs once per
+    own observation, not once per co-player.
     """
 
     def __init__(self, obs_shape: tuple[int, ...], num_agents: int, hidden_size: int, binary: bool) -> None:
@@ -231,7 +239,8 @@ class ConversionNet(nn.Module):
         """
         hidden = torch.relu(self.fc2(torch.relu(own_part + self.ids[agents])))
         raw = self.out(hidden)
-        return (torch.sigmoid(raw) if self.binary else raw).unflatten(-1, self.obs_shape)
+        imagined: Tensor = (torch.sigmoid(raw) if self.binary else raw).unflatten(-1, self.obs_shape)
+        return imagined
 
 
 def initialise(module: nn.Module) -> None:
@@ -239,4 +248,5 @@ def initialise(module: nn.Module) -> None:
     for layer in module.modules():
         if isinstance(layer, nn.Linear | nn.Conv2d):
             nn.init.orthogonal_(layer.weight, math.sqrt(2))
-            nn.init.zeros_(layer.bias)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

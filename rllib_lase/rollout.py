@@ -6,7 +6,8 @@ borders without a copy. Knows nothing of games, hooks or RLlib.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import dataclasses
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,8 @@ class AgentGroup:
 
     Attributes:
         indices: Positions of these agents in `JointRollout.agent_ids`.
-        obs: Observations, `(n, T + 1, B, *obs)`. Entry t is what the agents saw before step t; where an episode
-            ended in step t, entry t + 1 belongs to the next episode.
+        obs: Observations, `(n, T + 1, B, *obs)`. Entry t is what the agents saw before step t; where an
+            episode ended in step t, entry t + 1 belongs to the next episode.
         final_obs: Last observations of ended episodes, `(n, K, *obs)`, one per entry of `final_index`.
         state_in: Recurrent state at the fragment's start, `(n, B, 2 * lstm_size)` float32, or None.
     """
@@ -41,7 +42,8 @@ class JointRollout:
         agent_ids: The N agents in their fixed order.
         groups: Observations, in blocks of agents that share a space.
         actions: `(N, T, B)` int64; 0 where the agent had left.
-        action_logp: `(N, T, B)` float32, log-probability under the behaviour policy (epsilon mixture included).
+        action_logp: `(N, T, B)` float32, log-probability under the behaviour policy (epsilon mixture
+            included).
         rewards: `(N, T, B)` float32, extrinsic; never overwritten.
         vf_preds: `(N, T + 1, B)` float32, values of `obs`.
         final_index: `(K, 2)` int64, (t, b) of each episode that ended within the fragment.
@@ -110,7 +112,9 @@ class JointRollout:
 
         blocks = [tensor(group.obs) for group in self.groups]
         states = [None if g.state_in is None else tensor(g.state_in) for g in self.groups]
-        home = {agent: (g, row) for g, group in enumerate(self.groups) for row, agent in enumerate(group.indices)}
+        home = {
+            agent: (g, row) for g, group in enumerate(self.groups) for row, agent in enumerate(group.indices)
+        }
         places = [home[agent] for agent in range(self.num_agents)]
         return TensorRollout(
             obs=tuple(blocks[g][row] for g, row in places),
@@ -137,7 +141,7 @@ class JointRollout:
 
 @dataclass(frozen=True)
 class TensorRollout:
-    """A `JointRollout` as tensors on one device; shapes as there, but for:
+    """A `JointRollout` as tensors on one device; shapes as there, but for those below.
 
     Attributes:
         obs: One `(T + 1, B, *obs)` per agent.
@@ -184,7 +188,10 @@ def concatenate(rollouts: list[JointRollout]) -> JointRollout:
             )
     offsets = np.cumsum([0, *(rollout.num_envs for rollout in rollouts)])
     final_index = np.concatenate(
-        [rollout.final_index + (0, offset) for rollout, offset in zip(rollouts, offsets, strict=False)]
+        [
+            rollout.final_index + np.array([0, offset])
+            for rollout, offset in zip(rollouts, offsets, strict=False)
+        ]
     )
     groups = tuple(
         AgentGroup(
@@ -195,13 +202,17 @@ def concatenate(rollouts: list[JointRollout]) -> JointRollout:
         )
         for g, group in enumerate(first.groups)
     )
-    env_axis = {name: 2 for name in _PER_AGENT} | {"dones": 1, "lanes": 0, "lane_steps": 0, "final_vf_preds": 1}
-    joined = {
+    env_axis = dict.fromkeys(_PER_AGENT, 2) | {
+        "dones": 1,
+        "lanes": 0,
+        "lane_steps": 0,
+        "final_vf_preds": 1,
+    }
+    joined: dict[str, Any] = {
         name: np.concatenate([getattr(rollout, name) for rollout in rollouts], axis=axis)
         for name, axis in env_axis.items()
     }
-    kept = {f.name: getattr(first, f.name) for f in fields(first) if f.name in ("agent_ids", "count_names")}
-    return JointRollout(groups=groups, final_index=final_index, **kept, **joined)
+    return dataclasses.replace(first, groups=groups, final_index=final_index, **joined)
 
 
 _PER_AGENT = (

@@ -55,7 +55,9 @@ class Settings:
     entropy_coeff_end: float = _setting(0.01, "weight of the entropy bonus at the end", minimum=0)
     grad_clip: float = _setting(0.5, "bound on each agent's own gradient norm", above=0)
     normalize_advantages: bool = _setting(True, "standardise advantages per agent and round")
-    reward_scale: float = _setting(1.0, "factor on rewards in the policy's returns (never in reports)", above=0)
+    reward_scale: float = _setting(
+        1.0, "factor on rewards in the policy's returns (never in reports)", above=0
+    )
     epsilon_start: float = _setting(0.0, "share of uniform random actions at the start", minimum=0, maximum=1)
     epsilon_end: float = _setting(0.0, "share of uniform random actions at the end", minimum=0, maximum=1)
 
@@ -78,7 +80,9 @@ class Settings:
         for item in dataclasses.fields(self):
             value = getattr(self, item.name)
             problem = _type_problem(value, hints[item.name])
-            errors.append(f"{item.name}: {problem}") if problem else errors.extend(_range_problems(item, value))
+            errors.append(f"{item.name}: {problem}") if problem else errors.extend(
+                _range_problems(item, value)
+            )
         if not errors and self.optimizer == "ppo":
             sequences = self.num_envs_per_env_runner * max(1, self.num_env_runners)
             samples = sequences if self.use_lstm else sequences * self.rollout_fragment_length
@@ -123,7 +127,9 @@ class LASESettings(Settings):
     gamma_sr: float = _setting(0.99, "discount factor of the SR value network", minimum=0, maximum=1)
     sr_lr: float = _setting(1e-3, "Adam's learning rate of the SR networks", above=0)
     conversion_lr: float = _setting(1e-3, "Adam's learning rate of the conversion network", above=0)
-    delta: float = _setting(0.1, "Eq. 4: weight of the L1 term against the cross-entropy", minimum=0, maximum=1)
+    delta: float = _setting(
+        0.1, "Eq. 4: weight of the L1 term against the cross-entropy", minimum=0, maximum=1
+    )
     sr_update_frequency: int = _setting(1, "rounds from one update of the SR networks to the next", minimum=1)
     sr_num_updates: int = _setting(2, "minibatches in one update of the SR networks", minimum=1)
     sr_batch_size: int = _setting(320, "transitions in one minibatch of Eq. 5, per agent", minimum=1)
@@ -131,7 +137,9 @@ class LASESettings(Settings):
         320, "(step, co-player) pairs in one minibatch of Eq. 4, per agent", minimum=1
     )
     replay_capacity: int = _setting(16_384, "recent env steps kept for Eq. 4 and 5", minimum=1)
-    sr_grad_clip: float = _setting(1.0, "bound on the gradient norm of the SR and conversion networks", above=0)
+    sr_grad_clip: float = _setting(
+        1.0, "bound on the gradient norm of the SR and conversion networks", above=0
+    )
     min_q_spread: float = _setting(
         1e-3, "Eq. 3: where max Q - min Q is below this, the weight is 0", minimum=0
     )
@@ -154,9 +162,7 @@ def setting_names(settings_class: type[Settings]) -> tuple[str, ...]:
 def unknown_settings(settings_class: type[Settings], names: typing.Iterable[str]) -> list[str]:
     """One message for each of `names` that is no setting of `settings_class`, with the closest that is."""
     known = setting_names(settings_class)
-    return [
-        f"{name}: unknown setting; {suggestion(name, known)}" for name in names if name not in known
-    ]
+    return [f"{name}: unknown setting; {suggestion(name, known)}" for name in names if name not in known]
 
 
 def suggestion(word: str, known: typing.Iterable[str]) -> str:
@@ -171,7 +177,11 @@ def _type_problem(value: Any, hint: Any) -> str | None:
         choices = typing.get_args(hint)
         return None if value in choices else f"{value!r} is not one of {', '.join(map(repr, choices))}"
     if isinstance(hint, types.UnionType):
-        return None if any(_type_problem(value, part) is None for part in typing.get_args(hint)) else f"{value!r}"
+        return (
+            None
+            if any(_type_problem(value, part) is None for part in typing.get_args(hint))
+            else f"{value!r}"
+        )
     if hint is bool or isinstance(value, bool):
         ok = hint is bool and isinstance(value, bool)
     elif hint is float:

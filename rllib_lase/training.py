@@ -67,7 +67,10 @@ class TrainSpec:
         spec, fixed = resolve_algorithm(self.algo)
         if fixed and self.optimizer and fixed != self.optimizer:
             raise SettingsError(
-                [f"optimizer: {self.algo!r} is short for independent ({fixed}); drop the optimizer, or use independent"]
+                [
+                    f"optimizer: {self.algo!r} is short for independent ({fixed}); drop the optimizer, "
+                    "or use independent"
+                ]
             )
         steps = self.env_steps if self.env_steps is not None else default_env_steps(self.game)
         defaults = default_settings(self.game, spec, self.optimizer or fixed)
@@ -96,8 +99,8 @@ class Progress:
 def train(spec: TrainSpec, on_progress: Callable[[Progress], None] | None = None) -> RunFolder:
     """Does a whole run.
 
-    Ctrl-C ends training early; what was learnt is evaluated, saved and marked `interrupted` before the interrupt
-    goes on to the caller.
+    Ctrl-C ends training early; what was learnt is evaluated, saved and marked `interrupted` before the
+    interrupt goes on to the caller.
 
     Args:
         spec: What to train.

@@ -10,8 +10,10 @@ def gift_weights(fractions: Tensor, active: Tensor, gives: Tensor | None = None)
     """The gift matrix W from the fractions that each agent would give.
 
     Args:
-        fractions: `(..., N, N)`, giver in the row; the diagonal is ignored. Off-diagonal >= 0, rows sum to <= 1.
-        active: `(..., N)` bool. An agent that has left neither gives nor receives: its share stays with the giver.
+        fractions: `(..., N, N)`, giver in the row; the diagonal is ignored. Off-diagonal >= 0, rows sum to
+            <= 1.
+        active: `(..., N)` bool. An agent that has left neither gives nor receives: its share stays with the
+            giver.
         gives: `(..., N)` bool, which agents take part in giving; None means all. Others still receive.
 
     Returns:

@@ -12,11 +12,12 @@ def perspective_loss(
     """Loss of the conversion network on (step, co-player) pairs.
 
     Args:
-        logits: `(..., A)` of pi_SR^i(. | ohat^{ij}), not probabilities. pi_SR is frozen in this loss: take the
-            gradient with respect to the conversion network alone.
+        logits: `(..., A)` of pi_SR^i(. | ohat^{ij}), not probabilities. pi_SR is frozen in this loss: take
+            the gradient with respect to the conversion network alone.
         co_player_actions: `(...)` int64, what j really did.
         imagined_obs: `(..., *obs)`, ohat^{ij}.
-        own_obs: `(..., *obs)`, i's **own** observation o^i, as the paper has it; same scale as `imagined_obs`.
+        own_obs: `(..., *obs)`, i's **own** observation o^i, as the paper has it; same scale as
+            `imagined_obs`.
         delta: Weight of the L1 term, in [0, 1].
 
     Returns:

@@ -57,8 +57,8 @@ def policy_losses(
         vf_loss_coeff: Weight of the squared value error.
         entropy_coeff: Weight of the entropy bonus.
         epsilon: Share of uniform actions in the behaviour policy, in [0, 1).
-        old_action_logp: `(N, M)` log-probability under the behaviour mixture. Given: PPO's clipped ratio, with the
-            mixture on both sides. None: A2C, whose gradient uses the policy itself.
+        old_action_logp: `(N, M)` log-probability under the behaviour mixture. Given: PPO's clipped ratio,
+            with the mixture on both sides. None: A2C, whose gradient uses the policy itself.
         clip_param: PPO's clip range.
 
     Returns:

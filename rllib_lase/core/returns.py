@@ -20,7 +20,8 @@ def generalized_advantages(
     Args:
         rewards: `(..., T, B)`, what is learnt from.
         vf_preds: `(..., T + 1, B)`, values of the observations before each step and after the last.
-        final_vf_preds: `(..., T, B)`, value of the final observation where an episode was truncated in step t.
+        final_vf_preds: `(..., T, B)`, value of the final observation where an episode was truncated in step
+            t.
         terminateds: `(..., T, B)` bool; nothing follows a termination.
         truncateds: `(..., T, B)` bool; a truncation bootstraps from `final_vf_preds`.
         gamma: Discount factor in [0, 1].

@@ -77,4 +77,3 @@ def sr_actor_loss_soft_q(logits: Tensor, q_own: Tensor, temperature: float) -> T
     """
     logp = logits.log_softmax(-1)
     return -(logp.exp() * q_own.detach()).sum(-1) - temperature * entropy(logp)
-

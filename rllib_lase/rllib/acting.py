@@ -1,14 +1,15 @@
 """Acting for several agents at once: one batched matrix product per layer instead of a loop over networks.
 
-With few copies of a game, call overhead and small convolutions cost more than arithmetic. A 3x3 convolution on a
-small image is a matrix product with a sparse matrix; the expanded matrices of agents with equal shapes are stacked
-once per fragment and used at every step. Larger images fall back to the networks themselves.
+With few copies of a game, call overhead and small convolutions cost more than arithmetic. A 3x3 convolution
+on a small image is a matrix product with a sparse matrix; the expanded matrices of agents with equal shapes
+are stacked once per fragment and used at every step. Larger images fall back to the networks themselves.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +37,7 @@ class GroupActor:
         layers: list[tuple[Tensor, Tensor]] = []
         shape = self._obs_shape
         for index in range(len(self._nets[0].encoder.convs)):
-            convs = [net.encoder.convs[index] for net in self._nets]
+            convs = [net.encoder.conv_layers()[index] for net in self._nets]
             layers.append(_expanded(convs, shape))
             shape = (convs[0].weight.shape[0], shape[1] - 2, shape[2] - 2)
         layers.append(_stacked([net.fc for net in self._nets]))
@@ -45,8 +46,9 @@ class GroupActor:
         self._heads = torch.cat([pi[0], vf[0]], -1), torch.cat([pi[1], vf[1]], -1)
         lstms = [net.lstm for net in self._nets if net.lstm is not None]
         if lstms:
-            weight = torch.stack([torch.cat([m.weight_ih_l0, m.weight_hh_l0], 1).T for m in lstms])
-            self._lstm = weight, torch.stack([m.bias_ih_l0 + m.bias_hh_l0 for m in lstms]).unsqueeze(1)
+            parts = [[cast(Tensor, part) for part in lstm.all_weights[0]] for lstm in lstms]
+            weight = torch.stack([torch.cat([into, hidden], 1).T for into, hidden, _, _ in parts])
+            self._lstm = weight, torch.stack([b_in + b_hidden for _, _, b_in, b_hidden in parts]).unsqueeze(1)
 
     @torch.no_grad()
     def __call__(self, obs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
@@ -90,7 +92,7 @@ class GroupActor:
 def _dense_sizes(net: PolicyNet, obs_shape: tuple[int, ...]) -> bool:
     """Whether every convolution of `net` is small enough to be expanded."""
     shape = obs_shape
-    for conv in net.encoder.convs:
+    for conv in net.encoder.conv_layers():
         after = (conv.weight.shape[0], shape[1] - 2, shape[2] - 2)
         if _size(shape) * _size(after) > MAX_DENSE_ELEMENTS:
             return False
@@ -108,14 +110,14 @@ def _stacked(layers: Sequence[nn.Linear]) -> tuple[Tensor, Tensor]:
     return weight, torch.stack([layer.bias for layer in layers]).unsqueeze(1)
 
 
-def _expanded(convs: Sequence[nn.Module], shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """Weights and biases of linear layers that equal valid 3x3 convolutions on flattened images of `shape`."""
+def _expanded(convs: Sequence[nn.Conv2d], shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Linear layers (weights, biases) that equal valid 3x3 convolutions on flattened images of `shape`."""
     kernels = torch.stack([conv.weight.flatten() for conv in convs])
     padded = torch.cat([kernels, kernels.new_zeros(len(convs), 1)], 1)
     index = _expansion(convs[0].weight.shape[0], *shape).to(kernels.device)
     weight = padded[:, index.flatten()].unflatten(1, tuple(index.shape))
     positions = index.shape[1] // convs[0].weight.shape[0]
-    bias = torch.stack([conv.bias for conv in convs]).repeat_interleave(positions, 1)
+    bias = torch.stack([cast(Tensor, conv.bias) for conv in convs]).repeat_interleave(positions, 1)
     return weight, bias.unsqueeze(1)
 
 

@@ -88,7 +88,7 @@ class SocialAlgorithm(Algorithm):
         return runner if runner is not None and runner.env is not None else None
 
     def _share_module(self) -> None:
-        """Lets a runner in the learner's process act with the learner's own module: nothing is ever copied."""
+        """A runner in the learner's process acts with the learner's own module: nothing is ever copied."""
         runner, learner = self._local_runner(), self.learner_group._learner
         if runner is not None and learner is not None and learner.device.type == "cpu":
             runner.use_module(learner.module)
@@ -124,7 +124,7 @@ class SocialAlgorithm(Algorithm):
         weights: dict[str, Any] = state[COMPONENT_RL_MODULE]
         return weights
 
-    # --- training ----------------------------------------------------------------------------------------------------
+    # --- training ---------------------------------------------------------------------------------
 
     @override(Algorithm)
     def training_step(self) -> None:
@@ -153,7 +153,9 @@ class SocialAlgorithm(Algorithm):
             return_obj_refs=True,
         )
         if not refs:
-            raise RuntimeError("all env runners are gone; set .fault_tolerance(restart_failed_env_runners=True)")
+            raise RuntimeError(
+                "all env runners are gone; set .fault_tolerance(restart_failed_env_runners=True)"
+            )
         self._round_env_steps = len(refs) * length * self._settings.num_envs_per_env_runner
         return TrainingData(batch_refs=list(refs))
 
@@ -202,16 +204,22 @@ class SocialAlgorithm(Algorithm):
             }
         weights = report.learner["gift_weights"]
         share = 0.0 if weights is None else float(np.nanmean(1 - np.diagonal(weights)))
-        for name, value in {**self._carried, "share_given": share, "env_steps": float(self._env_steps)}.items():
+        for name, value in {
+            **self._carried,
+            "share_given": share,
+            "env_steps": float(self._env_steps),
+        }.items():
             self.metrics.log_value(("social", name), value, window=1)
         for name, values in report.learner["learner"].items():
             for agent_id, value in zip(report.agent_ids, values, strict=True):
                 self.metrics.log_value(("learners", agent_id, name), float(value), window=1)
 
-    # --- checkpoints -------------------------------------------------------------------------------------------------
+    # --- checkpoints ------------------------------------------------------------------------------
 
     @override(Algorithm)
-    def save_to_path(self, path: Any = None, *, state: Any = None, filesystem: Any = None, **kwargs: Any) -> str:
+    def save_to_path(
+        self, path: Any = None, *, state: Any = None, filesystem: Any = None, **kwargs: Any
+    ) -> str:
         """Writes a checkpoint in our own format: manifest, safe tensors, JSON; never a pickle.
 
         Args:
@@ -225,7 +233,9 @@ class SocialAlgorithm(Algorithm):
         """
         del kwargs
         if path is None or state is not None or filesystem is not None:
-            raise CheckpointError("save_to_path needs a local folder, and takes neither `state` nor `filesystem`")
+            raise CheckpointError(
+                "save_to_path needs a local folder, and takes neither `state` nor `filesystem`"
+            )
         folder = Path(path).absolute()
         save_tree(folder, self._checkpoint_state(), kind=_FORMAT_KIND)
         return str(folder)
@@ -251,7 +261,8 @@ class SocialAlgorithm(Algorithm):
         """Goes on exactly where a checkpoint was written; foreign environments start new episodes.
 
         Raises:
-            CheckpointError: if a file is missing or damaged, or the checkpoint is of another algorithm or game.
+            CheckpointError: if a file is missing or damaged, or the checkpoint is of another algorithm or
+                game.
         """
         del kwargs
         state = load_tree(Path(path).absolute(), kind=_FORMAT_KIND)
@@ -259,7 +270,9 @@ class SocialAlgorithm(Algorithm):
         differing = [key for key in ("algo_id", "env", "env_config") if saved[key] != own[key]]
         if differing:
             found = ", ".join(f"{key}: {saved[key]!r} there, {own[key]!r} here" for key in differing)
-            raise CheckpointError(f"{path} does not fit this algorithm ({found}); build it with from_checkpoint()")
+            raise CheckpointError(
+                f"{path} does not fit this algorithm ({found}); build it with from_checkpoint()"
+            )
         self._iteration = int(state["iteration"])
         self._env_steps, self._num_episodes = int(state["env_steps"]), int(state["num_episodes"])
         self._carried = dict(state["carried"])
@@ -313,7 +326,7 @@ def _warn_about_hash_seed() -> None:
     """One warning where Python's hash seed is random: RLlib orders some sets by it."""
     if os.environ.get("PYTHONHASHSEED", "random") == "random":
         warnings.warn(
-            "PYTHONHASHSEED is not fixed: runs with the same seed may differ between processes where RLlib walks "
-            "sets of agent ids. Start Python with PYTHONHASHSEED=0, or use the `lase` command, which does",
+            "PYTHONHASHSEED is not fixed: runs with the same seed may differ between processes, since RLlib "
+            "walks sets of agent ids. Start Python with PYTHONHASHSEED=0, or use the `lase` command",
             stacklevel=4,
         )

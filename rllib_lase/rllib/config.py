@@ -1,7 +1,7 @@
 """`SocialConfig`: the ordinary RLlib config of all our algorithms.
 
-Agents are taken from the environment, one module each; no `.multi_agent()` is needed. Settings that the user leaves
-alone follow the game's tuned defaults.
+Agents are taken from the environment, one module each; no `.multi_agent()` is needed. Settings that the user
+leaves alone follow the game's tuned defaults.
 """
 
 from __future__ import annotations
@@ -182,7 +182,9 @@ class SocialConfig(AlgorithmConfig):
         """One module per agent of the environment."""
         del env, kwargs
         if spaces is None:
-            raise ValueError("the modules need the environment's spaces; build the algorithm with build_algo()")
+            raise ValueError(
+                "the modules need the environment's spaces; build the algorithm with build_algo()"
+            )
         settings, joint = self.settings(), self.joint_spaces(spaces)
         hook = self.make_hook(joint)
         specs = {
@@ -208,7 +210,9 @@ class SocialConfig(AlgorithmConfig):
         settings = dataclasses.asdict(self.settings())
         return {
             "algo_id": self.algo_id,
-            "env": self.env if isinstance(self.env, str) else f"{self.env.__module__}:{self.env.__qualname__}",
+            "env": self.env
+            if isinstance(self.env, str)
+            else f"{self.env.__module__}:{self.env.__qualname__}",
             "env_config": dict(self.env_config),
             "seed": self.seed,
             "num_learners": self.num_learners,
@@ -219,7 +223,8 @@ class SocialConfig(AlgorithmConfig):
     def from_json(saved: dict[str, Any]) -> SocialConfig:
         """The config that `to_json` described.
 
-        An environment class is imported by its name; a registered name must be registered by the caller first.
+        An environment class is imported by its name; a registered name must be registered by the caller
+        first.
         """
         config = ALGORITHMS[saved["algo_id"]].config_class()()
         module, _, name = saved["env"].partition(":")
@@ -227,7 +232,8 @@ class SocialConfig(AlgorithmConfig):
         config.environment(env, env_config=saved["env_config"]).debugging(seed=saved["seed"])
         settings = dict(saved["settings"])
         config.env_runners(**{key: settings.pop(key) for key in _RUNNER_SETTINGS})
-        return config.training(**settings).learners(num_learners=saved["num_learners"])
+        config.training(**settings).learners(num_learners=saved["num_learners"])
+        return config
 
 
 _RLLIB_TRAINING_ARGUMENTS = frozenset(AlgorithmConfig.training.__code__.co_varnames) - {"self"}

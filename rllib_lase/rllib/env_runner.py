@@ -64,7 +64,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         """
         super().__init__(config=config, **kwargs)
         torch.set_num_threads(1)
-        self.worker_index = int(self.worker_index or 0)
+        self.worker_index: int = int(kwargs.get("worker_index") or 0)
         self._given_spaces: dict[str, Any] | None = kwargs.get("spaces")
         self.num_envs = int(config.num_envs_per_env_runner)
         self.module = None
@@ -77,6 +77,8 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         self._epsilon = 0.0
         self._lane_steps = 0
         self._needs_reset = True
+        self._seeded = False
+        self._last_obs: list[NDArray[Any]] = []
         self._finished: list[FinishedEpisodes] = []
         self._reported = FinishedEpisodes.join([])
         self._steps = self._agent_steps = 0
@@ -84,7 +86,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         self.make_env()
         self.make_module()
 
-    # --- building ------------------------------------------------------------------------------------------------
+    # --- building ---------------------------------------------------------------------------------
 
     def _refuse_unsupported(self) -> None:
         """Names what this runner cannot serve."""
@@ -99,10 +101,10 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         found = [name for name, present in refused.items() if present]
         if found:
             raise ValueError(
-                f"BatchedEnvRunner cannot serve {', '.join(found)}: it steps whole batches and never builds single "
-                "timesteps. Remove the setting, or use RLlib's own runner: "
-                ".env_runners(env_runner_cls=ray.rllib.env.multi_agent_env_runner.MultiAgentEnvRunner) with one of "
-                "RLlib's own algorithms"
+                f"BatchedEnvRunner cannot serve {', '.join(found)}: it steps whole batches, "
+                "never single timesteps. Remove the setting, or use RLlib's own runner: "
+                ".env_runners(env_runner_cls=ray.rllib.env.multi_agent_env_runner.MultiAgentEnvRunner) with one "
+                "of RLlib's own algorithms"
             )
 
     @override(EnvRunner)
@@ -129,7 +131,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         self.use_module(spec.build())
 
     def use_module(self, module: MultiRLModule) -> None:
-        """Acts with `module` from now on; in one process that is the learner's own, so that nothing is copied."""
+        """Acts with `module` from now on; in one process it is the learner's own: nothing is copied."""
         self.module = module
         if self.env is None:
             return
@@ -164,7 +166,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         if self.env is None and self.worker_index > 0:
             raise AssertionError(f"env runner {self.worker_index} has no environment")
 
-    # --- sampling --------------------------------------------------------------------------------------------------
+    # --- sampling ---------------------------------------------------------------------------------
 
     @override(EnvRunner)
     def sample(
@@ -181,9 +183,10 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
 
         Args:
             num_timesteps: Env steps (over all copies); rounded up to whole fragments.
-            num_episodes: Sample until that many episodes have ended, or a few more, since copies run together.
-            explore: Refused when False with our own algorithms: with feed-forward policies argmax play deadlocks,
-                so that evaluation samples too.
+            num_episodes: Sample until that many episodes have ended, or a few more, since copies run
+                together.
+            explore: Refused when False with our own algorithms: with feed-forward policies argmax play
+                deadlocks, so that evaluation samples too.
             random_actions: Uniform random actions.
             force_reset: Start new episodes first.
             **kwargs: Ignored arguments of other runners.
@@ -207,12 +210,11 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
             rounds = -(-wanted // (length * self.num_envs))
             rollouts = [self.sample_rollout(length, epsilon) for _ in range(rounds)]
         if not self._episodes_mode:
-            return rollouts
+            return list(rollouts)
         return [episode for rollout in rollouts for episode in self._to_episodes(rollout)]
 
     def _fragment_length(self) -> int:
-        length = self.config.get_rollout_fragment_length(self.worker_index)
-        return int(length)
+        return int(self.config.get_rollout_fragment_length(self.worker_index))
 
     def _to_episodes(self, rollout: JointRollout) -> list[MultiAgentEpisode]:
         if self.env is None:
@@ -261,14 +263,18 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         ends: list[_End] = []
         policy.start_fragment(num_steps, epsilon)
         for t in range(num_steps):
-            self._state = policy.act(t, [block[:, t] for block in blocks], self._state, uniform[t], actions[:, t])
+            self._state = policy.act(
+                t, [block[:, t] for block in blocks], self._state, uniform[t], actions[:, t]
+            )
             step = env.step(actions[:, t], [block[:, t + 1] for block in blocks])
             rewards[:, t], dones[t], counts[:, t] = step.rewards, step.dones, step.counts
             for name, flag in flags.items():
                 flag[:, t] = getattr(step, name)
             if step.dones.any():
                 ends.append(self._end_of_episodes(t, step.dones))
-        vf_preds, action_logp = policy.finish_fragment([block[:, num_steps] for block in blocks], self._state, actions)
+        vf_preds, action_logp = policy.finish_fragment(
+            [block[:, num_steps] for block in blocks], self._state, actions
+        )
         self._last_obs = [block[:, num_steps].copy() for block in blocks]
         rollout = JointRollout(
             agent_ids=env.agent_ids,
@@ -320,13 +326,14 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         return np.empty((len(group), num_steps + 1, self.num_envs, *(space.shape or ())), space.dtype)
 
     def _take_seed(self) -> int | None:
-        """The environment's seed: the run's own, shifted for evaluation. Copies are told apart by their index."""
-        if self.config.seed is None:
+        """The run's own seed, shifted for evaluation, for the first start; later starts go on drawing."""
+        if self.config.seed is None or self._seeded:
             return None
+        self._seeded = True
         return int(self.config.seed) + _EVALUATION_SEED_OFFSET * int(self.config.in_evaluation)
 
     def _end_of_episodes(self, t: int, dones: NDArray[np.bool_]) -> _End:
-        """Keeps the final observations of ended episodes with their values, and zeroes the recurrent state."""
+        """Keeps final observations of ended episodes with their values, and zeroes the recurrent state."""
         if self.env is None:
             raise RuntimeError("this runner has no environment")
         copies = np.flatnonzero(dones)
@@ -347,7 +354,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         """`get_metrics`, and the episodes that they sum up."""
         return self.get_metrics(), self._reported
 
-    # --- RLlib's contract --------------------------------------------------------------------------------------------
+    # --- RLlib's contract -------------------------------------------------------------------------
 
     @override(EnvRunner)
     def get_metrics(self) -> Any:
@@ -377,7 +384,9 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         return metrics.reduce()
 
     @override(Checkpointable)
-    def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
+    def get_state(
+        self, components: Any = None, *, not_components: Any = None, **kwargs: Any
+    ) -> dict[str, Any]:
         """Counters, random generator, environment and unfinished episodes; weights under RLlib's key."""
         state: dict[str, Any] = {WEIGHTS_SEQ_NO: self._weights_seq_no}
         if self.module is not None and self._check_component(COMPONENT_RL_MODULE, components, not_components):

@@ -37,7 +37,9 @@ class FinishedEpisodes:
         """All episodes of `parts`, in order; none if there are no parts."""
         if not parts:
             return FinishedEpisodes.none(0, 0)
-        return FinishedEpisodes(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(parts[0])))
+        return FinishedEpisodes(
+            *(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(parts[0]))
+        )
 
     @staticmethod
     def none(num_agents: int, num_counts: int) -> FinishedEpisodes:

@@ -43,7 +43,7 @@ class SocialEvaluation:
     gift_weights: NDArray[np.float64]
 
     def table(self) -> pd.DataFrame:
-        """One row per episode and agent: `episode, agent_id, length, reward, reward_after_gifting`, counts."""
+        """One row per episode and agent, with the columns of a run's episodes.parquet."""
         count, agents = self.episodes.returns.shape
         columns: dict[str, Any] = {
             "episode": np.repeat(np.arange(count), agents),
@@ -71,6 +71,7 @@ def evaluate(algorithm: SocialAlgorithm, num_episodes: int, seed: int) -> Social
     env = runner.env
     if env is None:
         raise RuntimeError("the evaluation runner has no environment")
+    length = algorithm.config.settings().rollout_fragment_length
     agents = len(env.agent_ids)
     plain = EpisodeAccount(agents, copies, len(env.count_names))
     gifted = EpisodeAccount(agents, copies, 0)
@@ -78,7 +79,7 @@ def evaluate(algorithm: SocialAlgorithm, num_episodes: int, seed: int) -> Social
     weight_sum, weight_steps = np.zeros((agents, agents)), np.zeros(agents)
     episodes_per_copy = np.zeros(copies, np.int64)
     while episodes_per_copy.min() < quota:
-        rollout = runner.sample_rollout(algorithm.config.settings().rollout_fragment_length, 0.0)
+        rollout = runner.sample_rollout(length, 0.0)
         episodes_per_copy += rollout.dones.sum(0)
         learnt = algorithm.judge(rollout)
         finished.append(plain.add(rollout))

@@ -29,8 +29,8 @@ SOCIAL_STATE = "social"
 class SocialLearner(TorchLearner):
     """Trains one module per agent on its own slice of joint rollouts.
 
-    `update` takes `JointRollout`s as its batch. Agents never share a gradient: losses are one row per agent, each
-    agent's gradient is clipped by its own norm, and each parameter group has its own Adam.
+    `update` takes `JointRollout`s as its batch. Agents never share a gradient: losses are one row per agent,
+    each agent's gradient is clipped by its own norm, and each parameter group has its own Adam.
     """
 
     hook: SocialHook
@@ -80,7 +80,7 @@ class SocialLearner(TorchLearner):
                 params=parameters,
             )
 
-    # --- one round ---------------------------------------------------------------------------------------------
+    # --- one round --------------------------------------------------------------------------------
 
     @override(TorchLearner)
     def update(
@@ -96,7 +96,7 @@ class SocialLearner(TorchLearner):
         timesteps: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        """One round: what the hook makes of the rewards, the policy update, then the social networks' updates.
+        """One round: hook, policy update, then the social networks' updates.
 
         Args:
             batch: A `JointRollout`; or give it in `training_data`, as a batch or as references.
@@ -167,7 +167,7 @@ class SocialLearner(TorchLearner):
             self._policy_step(data, advantages, targets, rows)
 
     def _minibatches(self, data: TensorRollout) -> Iterator[Tensor | None]:
-        """Flat sample indices (copies, for recurrent policies) of each gradient step; None means everything."""
+        """Flat sample indices (copies, for recurrent policies) of each gradient step; None means all."""
         if self.settings.optimizer == "a2c":
             yield None
             return
@@ -256,7 +256,7 @@ class SocialLearner(TorchLearner):
             f"`update` with a JointRollout instead of asking for module {module_id!r} alone"
         )
 
-    # --- evaluation ----------------------------------------------------------------------------------------------
+    # --- evaluation -------------------------------------------------------------------------------
 
     def judge(self, rollout: JointRollout) -> LearntRewards:
         """What the hook makes of a rollout, with gift weights at every step. Changes nothing.
@@ -270,7 +270,7 @@ class SocialLearner(TorchLearner):
         weights = None if learnt.gift_weights is None else learnt.gift_weights.cpu()
         return LearntRewards(learnt.rewards.cpu(), weights)
 
-    # --- what the iteration reports --------------------------------------------------------------------------------
+    # --- what the iteration reports ---------------------------------------------------------------
 
     def _reset_report(self) -> None:
         agents = len(self._modules())
@@ -311,14 +311,17 @@ class SocialLearner(TorchLearner):
         """Means per agent since the last call, and then a new start.
 
         Returns:
-            `learner`: metric -> `(N,)` mean over updates. `gift_weights` `(N, N)` mean over recorded steps, with
-            `gift_steps` `(N,)`; None if the hook gives nothing away. `rewards` and `rewards_after_gifting`: sums
-            `(N,)` over the rounds. `seconds`: part -> time spent.
+            `learner`: metric -> `(N,)` mean over updates. `gift_weights` `(N, N)` mean over recorded steps,
+                with
+            `gift_steps` `(N,)`; None if the hook gives nothing away. `rewards` and `rewards_after_gifting`:
+            sums `(N,)` over the rounds. `seconds`: part -> time spent.
         """
         report, redistributes = self._report, self.hook.redistributes
         steps = report["gift_steps"].unsqueeze(-1)
         result = {
-            "learner": {name: (total / report["notes"][name]).cpu().numpy() for name, total in report["sums"].items()},
+            "learner": {
+                name: (total / report["notes"][name]).cpu().numpy() for name, total in report["sums"].items()
+            },
             "gift_weights": (report["gift_weights"] / steps).cpu().numpy() if redistributes else None,
             "gift_steps": report["gift_steps"].cpu().numpy(),
             "rewards": report["rewards"].cpu().numpy(),
@@ -330,10 +333,12 @@ class SocialLearner(TorchLearner):
         self._reset_report()
         return result
 
-    # --- state -------------------------------------------------------------------------------------------------------
+    # --- state ------------------------------------------------------------------------------------
 
     @override(TorchLearner)
-    def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
+    def get_state(
+        self, components: Any = None, *, not_components: Any = None, **kwargs: Any
+    ) -> dict[str, Any]:
         """RLlib's state, and under `social` what the hook and the random generators need to go on exactly."""
         state: dict[str, Any] = super().get_state(components, not_components=not_components, **kwargs)
         if self._check_component(SOCIAL_STATE, components, not_components):
@@ -361,5 +366,3 @@ def _sample_columns(values: Tensor, rows: Tensor | None) -> Tensor:
     """`(N, T, B) -> (N, M)`, some samples of every agent."""
     flat = values.flatten(1)
     return flat if rows is None else flat[:, rows]
-
-

@@ -23,7 +23,8 @@ class SocialModule(TorchRLModule, InferenceOnlyAPI, ValueFunctionAPI):
         hidden_size: Units of the fully connected layers.
         lstm_size: Units of the LSTM, or None for a feed-forward policy.
         agent: Position of the agent.
-        seed: Seed of the initial weights, or None. Agent i's weights do not depend on how many others there are.
+        seed: Seed of the initial weights, or None. Agent i's weights do not depend on how many others there
+            are.
         hook: The `SocialHook` that may add networks.
 
     Attributes:
@@ -45,7 +46,7 @@ class SocialModule(TorchRLModule, InferenceOnlyAPI, ValueFunctionAPI):
                 torch.manual_seed(config["seed"] * 1_000_003 + config["agent"])
             self.policy = PolicyNet(
                 cast("tuple[int, ...]", self.observation_space.shape),
-                int(cast(gym.spaces.Discrete, self.action_space).n),
+                int(cast("gym.spaces.Discrete[Any]", self.action_space).n),
                 config["hidden_size"],
                 config["lstm_size"],
             )

@@ -61,7 +61,7 @@ class JointPolicy(abc.ABC):
     def finish_fragment(
         self, last_obs: Sequence[NDArray[Any]], state: Tensor | None, actions: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Values `(N, T + 1, B)` (the last of `last_obs`) and log-probabilities `(N, T, B)` of the fragment."""
+        """Values `(N, T + 1, B)`, the last of `last_obs`, and log-probabilities `(N, T, B)`."""
 
     @abc.abstractmethod
     def values(self, obs: Sequence[NDArray[Any]], state: Tensor | None) -> NDArray[np.float32]:
@@ -184,12 +184,14 @@ class RLlibPolicies(JointPolicy):
         stateful = [key for key in module.keys() if module[key].is_stateful()]  # noqa: SIM118
         if stateful:
             raise ValueError(
-                f"BatchedEnvRunner cannot serve stateful RLlib modules, found {stateful}; train our own algorithms "
-                "with use_lstm=True, or use RLlib's MultiAgentEnvRunner"
+                f"BatchedEnvRunner cannot serve stateful RLlib modules, found {stateful}; train our own "
+                "algorithms with use_lstm=True, or use RLlib's MultiAgentEnvRunner"
             )
         self._env = env
         self._modules = [module[module_of(agent_id)] for agent_id in env.agent_ids]
-        self._places = {agent: (g, row) for g, group in enumerate(env.groups) for row, agent in enumerate(group)}
+        self._places = {
+            agent: (g, row) for g, group in enumerate(env.groups) for row, agent in enumerate(group)
+        }
 
     def refresh(self) -> None:
         """Nothing is cached."""
@@ -235,7 +237,9 @@ class RLlibPolicies(JointPolicy):
         action_logp = np.empty((agents, steps, copies), np.float32)
         for agent in range(agents):
             logp = torch.from_numpy(self._logits[agent]).log_softmax(-1)
-            action_logp[agent] = logp.gather(-1, torch.from_numpy(actions[agent]).unsqueeze(-1)).squeeze(-1).numpy()
+            action_logp[agent] = (
+                logp.gather(-1, torch.from_numpy(actions[agent]).unsqueeze(-1)).squeeze(-1).numpy()
+            )
         return np.zeros((agents, steps + 1, copies), np.float32), action_logp
 
     def values(self, obs: Sequence[NDArray[Any]], state: Tensor | None) -> NDArray[np.float32]:
@@ -247,10 +251,10 @@ class RLlibPolicies(JointPolicy):
         sizes = {logits.shape[-1] for logits in self._logits}
         if len(sizes) > 1:
             raise ValueError(
-                f"RLlib's own algorithms on BatchedEnvRunner need one number of actions for all agents, found {sizes}"
+                f"RLlib's own algorithms on BatchedEnvRunner need equally many actions for all, found {sizes}"
             )
         return {Columns.ACTION_DIST_INPUTS: np.stack(self._logits)}
 
 
 def _num_actions(env: JointEnv, agent: int) -> int:
-    return int(cast(gym.spaces.Discrete, env.action_spaces[env.agent_ids[agent]]).n)
+    return int(cast("gym.spaces.Discrete[Any]", env.action_spaces[env.agent_ids[agent]]).n)

@@ -56,8 +56,8 @@ class SocialHook(abc.ABC):
 
     Attributes:
         redistributes: Whether agents give rewards away. Only then rewards after gifting differ from rewards.
-        visible_fields: What agent i may see of others. Everything else of agent j may be replaced by NaN without
-            changing i's losses.
+        visible_fields: What agent i may see of others. Everything else of agent j may be replaced by NaN
+            without changing i's losses.
     """
 
     redistributes: ClassVar[bool] = False
@@ -82,7 +82,7 @@ class SocialHook(abc.ABC):
         """
 
     def extra_modules(self, agent: int) -> dict[str, nn.Module]:
-        """Networks that agent `agent` needs for this preference, by parameter group. Dropped on env runners."""
+        """Networks that an agent needs for this preference, by parameter group. Env runners drop them."""
         del agent
         return {}
 
@@ -104,7 +104,7 @@ class SocialHook(abc.ABC):
         return 0
 
     def losses(self, networks: Sequence[Networks]) -> dict[str, Tensor]:
-        """One update's losses of the extra networks: group -> `(N,)`, term i depends on agent i's nets alone."""
+        """One update's losses of the extra networks: group -> `(N,)`; term i depends on i's nets alone."""
         del networks
         return {}
 
@@ -126,6 +126,8 @@ def agent_generators(seed: int | None, num_agents: int, stream: int) -> list[np.
     ]
 
 
-def draw_indices(generator: np.random.Generator, candidates: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+def draw_indices(
+    generator: np.random.Generator, candidates: NDArray[np.int64], count: int
+) -> NDArray[np.int64]:
     """`count` of `candidates`, with replacement."""
     return candidates[generator.integers(0, len(candidates), count)]

@@ -1,4 +1,4 @@
-"""LASE: every agent infers from counterfactuals how much each co-player helped it, and gives that share away."""
+"""LASE: every agent infers how much each co-player helped it, and gives that share of its reward away."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ from rllib_lase.social.hook import (
 )
 from rllib_lase.social.replay import JointReplay
 
-#: Steps of one pass of the counterfactual sweep; bounds memory at (N - 1) * |A| * hidden_size floats per step.
+#: Steps of one pass of the counterfactual sweep; bounds memory at (N - 1) * |A| * hidden_size floats per
+#: step.
 SWEEP_CHUNK = 4096
 
 
@@ -56,7 +57,9 @@ class LASEHook(SocialHook):
             "sr": SRNet(shape, (self._num_actions,) * self.spaces.num_agents, agent, hidden)
         }
         if self.takes_perspective:
-            modules["conversion"] = ConversionNet(shape, self.spaces.num_agents, hidden, _is_unit_range(space))
+            modules["conversion"] = ConversionNet(
+                shape, self.spaces.num_agents, hidden, _is_unit_range(space)
+            )
         return modules
 
     def learning_rate(self, group: str) -> float:
@@ -131,7 +134,8 @@ class LASEHook(SocialHook):
         sr, conversion = cast(SRNet, nets["sr"]), cast(ConversionNet, nets["conversion"])
         imagined = conversion.imagine(conversion.own_part(obs).unsqueeze(1), others)
         logits = sr.policy_logits(sr.encoder(imagined.flatten(0, 1)))
-        return logits.softmax(-1).unflatten(0, (len(obs), len(others)))
+        probs: Tensor = logits.softmax(-1).unflatten(0, (len(obs), len(others)))
+        return probs
 
     def observe(self, rollout: JointRollout) -> None:
         """Keeps the rollout for Eq. 4 and 5."""
@@ -246,7 +250,7 @@ def _common_num_actions(spaces: JointSpaces) -> int:
         found = ", ".join(f"{a}: {s}" for a, s in zip(spaces.agent_ids, spaces.action_spaces, strict=True))
         raise ValueError(
             f"LASE needs one action space for all agents, found {found}; an agent can only ask what it would "
-            "do in a co-player's place if it has the same actions. Pad the action spaces to the same size, or "
-            "train with IndependentConfig or GOConfig"
+            "do in a co-player's place if it has the same actions. Pad the action spaces to the same "
+            "size, or train with IndependentConfig or GOConfig"
         )
-    return int(cast(gym.spaces.Discrete, spaces.action_spaces[0]).n)
+    return int(cast("gym.spaces.Discrete[Any]", spaces.action_spaces[0]).n)

@@ -13,8 +13,8 @@ from rllib_lase.rollout import JointRollout
 class JointReplay:
     """The last `capacity` env steps of all copies, in time order per copy.
 
-    A slot holds one step of all B copies. Successors are found by each copy's own step counter, so that a gap (a
-    restarted runner) never joins two steps that did not follow each other.
+    A slot holds one step of all B copies. Successors are found by each copy's own step counter, so that a
+    gap (a restarted runner) never joins two steps that did not follow each other.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -75,7 +75,9 @@ class JointReplay:
         since no next joint action exists.
         """
         lane_step, lane = self._arrays["lane_step"], self._arrays["lane"]
-        follows = (np.roll(lane_step, -1, 0) == lane_step + 1) & (np.roll(lane, -1, 0) == lane) & (lane_step >= 0)
+        follows = (
+            (np.roll(lane_step, -1, 0) == lane_step + 1) & (np.roll(lane, -1, 0) == lane) & (lane_step >= 0)
+        )
         ended = self._arrays["terminateds"][agent]
         usable = self._arrays["active"][agent] & ~self._arrays["truncateds"][agent] & (follows | ended)
         return np.flatnonzero(usable)
@@ -90,7 +92,8 @@ class JointReplay:
     def joint_actions(self, flat: NDArray[np.int64]) -> NDArray[np.int64]:
         """Executed joint actions `(len(flat), N)`."""
         actions = self._arrays["actions"]
-        return np.ascontiguousarray(actions.reshape(len(actions), -1)[:, flat].T)
+        taken: NDArray[np.int64] = np.ascontiguousarray(actions.reshape(len(actions), -1)[:, flat].T)
+        return taken
 
     def own(self, name: str, agent: int, flat: NDArray[np.int64]) -> NDArray[Any]:
         """One agent's own `rewards`, `terminateds` or `active`, `(len(flat),)`."""
