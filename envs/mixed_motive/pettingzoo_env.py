@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from gymnasium import logger, spaces
+from gymnasium import spaces
 from pettingzoo import AECEnv, ParallelEnv
 from pettingzoo.utils.conversions import parallel_to_aec
 from pettingzoo.utils.wrappers import AssertOutOfBoundsWrapper
@@ -174,7 +175,9 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
     def render(self) -> npt.NDArray[np.uint8] | str | None:
         """A picture (H, W, 3) uint8, a text, or None with the picture shown in a window, by `render_mode`."""
         if self.render_mode is None:
-            logger.warn("render() does nothing without a render_mode; give one to parallel_env(...)")
+            warnings.warn(
+                "render() does nothing without a render_mode; give one to parallel_env(...)", stacklevel=2
+            )
             return None
         if self.render_mode == "ansi":
             return self.game.ansi()

@@ -1,7 +1,5 @@
 """Cleanup: apples grow only while the river is clean; cleaning earns nothing and is done far from the apples.
 
-apples.
-
 Rules. The map's top `river_rows` are the river, its bottom `orchard_rows` the orchard; agents start on random
 cells between them, distinct while there are enough. The river starts with `initial_waste` waste on random
 cells, the orchard empty. In each step:

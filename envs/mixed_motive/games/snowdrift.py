@@ -54,7 +54,7 @@ def _agents_fit(p: SnowdriftParams) -> str | None:
     if not p.agents_block or p.num_agents < cells:
         return None
     return (
-        f"too many agents: num_agents={p.num_agents} on {p.height}x{p.width} = {cells} cells leave no free cell. "
+        f"too many agents: num_agents={p.num_agents} leave no free cell on {p.height}x{p.width} = {cells}. "
         "Raise height or width, or let agents share cells with agents_block=False."
     )
 

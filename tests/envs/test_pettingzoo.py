@@ -1,0 +1,175 @@
+import importlib.util
+
+import numpy as np
+import pytest
+from pettingzoo.test import (
+    api_test,
+    max_cycles_test,
+    parallel_api_test,
+    parallel_seed_test,
+    render_test,
+    seed_test,
+)
+
+import mixed_motive
+from mixed_motive import GameError
+from tests.envs.scenes import random_actions
+
+VERSIONED = [mixed_motive.cleanup_v0, mixed_motive.snowdrift_v0, mixed_motive.matrix_v0, mixed_motive.ipd_v0]
+HAS_PYGAME = importlib.util.find_spec("pygame") is not None
+
+
+@pytest.mark.parametrize("module", VERSIONED)
+def test_the_checks_of_pettingzoo_pass(module):
+    parallel_api_test(module.parallel_env(), num_cycles=300)
+    parallel_seed_test(module.parallel_env)
+    max_cycles_test(module)
+    api_test(module.env(), num_cycles=300)
+    seed_test(module.env, num_cycles=100)
+
+
+@pytest.mark.parametrize("module", VERSIONED)
+@pytest.mark.skipif(not HAS_PYGAME, reason="pygame is not installed")
+def test_the_render_check_of_pettingzoo_passes(module, monkeypatch):
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    render_test(module.env)
+    render_test(module.raw_env)
+
+
+@pytest.mark.parametrize("game_id", list(mixed_motive.GAMES))
+def test_the_trajectory_is_that_of_the_batched_game(game_id):
+    game = mixed_motive.make(game_id, 3, horizon=11)
+    env = mixed_motive.parallel_env(game_id, max_cycles=11, first_env_index=2)
+    obs, (env_obs, infos) = game.reset(seed=5), env.reset(seed=5)
+    assert infos == {agent_id: {} for agent_id in game.agent_ids}
+    ended = False
+    for actions in random_actions(game, 40):
+        for i, agent_id in enumerate(game.agent_ids):
+            np.testing.assert_array_equal(env_obs[agent_id], obs[2, i])
+        step = game.step(actions)
+        env_obs, rewards, terminations, truncations, infos = env.step(
+            dict(zip(env.agents, actions[2], strict=True))
+        )
+        assert rewards == dict(zip(game.agent_ids, step.rewards[2].tolist(), strict=True))
+        assert terminations == dict.fromkeys(game.agent_ids, False)
+        assert truncations == dict.fromkeys(game.agent_ids, bool(step.done[2]))
+        counts = [[infos[agent_id][name] for name in game.count_names] for agent_id in game.agent_ids]
+        assert counts == step.counts[2].tolist()
+        obs = step.obs
+        if step.done[2]:
+            ended = True
+            for i, agent_id in enumerate(game.agent_ids):
+                np.testing.assert_array_equal(env_obs[agent_id], step.final_obs[2, i])
+            assert env.agents == []
+            env_obs, _ = env.reset()
+    assert ended
+
+
+@pytest.mark.parametrize("game_id", list(mixed_motive.GAMES))
+def test_whole_episodes_repeat_with_their_seed(game_id):
+    # PettingZoo's own seed test looks at one step.
+    runs = []
+    for _ in range(2):
+        env, run = mixed_motive.parallel_env(game_id), []
+        for seed in (7, None):
+            run.append(env.reset(seed=seed)[0])
+            k = 0
+            while env.agents:
+                k += 1
+                actions = {
+                    agent_id: (k * k + i) % env.action_space(agent_id).n
+                    for i, agent_id in enumerate(env.agents)
+                }
+                obs, rewards, *_ = env.step(actions)
+                run.append({agent_id: (obs[agent_id], rewards[agent_id]) for agent_id in obs})
+        runs.append(run)
+    np.testing.assert_equal(runs[0], runs[1])
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_observations_lie_in_their_space(dtype):
+    env = mixed_motive.parallel_env("cleanup", obs_dtype=dtype)
+    obs, _ = env.reset(seed=0)
+    for agent_id in env.agents:
+        assert obs[agent_id].dtype == dtype
+        assert env.observation_space(agent_id).contains(obs[agent_id])
+        assert env.observation_space(agent_id) is env.observation_space(agent_id)
+
+
+def test_observations_stay_what_they_were_when_the_game_goes_on():
+    env = mixed_motive.parallel_env("cleanup")
+    env.reset(seed=0)
+    obs = env.step(dict.fromkeys(env.agents, 0))[0]
+    kept = {agent_id: array.copy() for agent_id, array in obs.items()}
+    env.step(dict.fromkeys(env.agents, 3))
+    np.testing.assert_equal(obs, kept)
+
+
+def test_the_last_frame_shows_the_end_of_the_episode():
+    env = mixed_motive.parallel_env("snowdrift", render_mode="rgb_array", max_cycles=2)
+    env.reset(seed=0)
+    for _ in range(2):
+        env.step(dict.fromkeys(env.agents, 4))
+    bar = env.render()[-1]
+    assert (bar == bar[0]).all()
+
+
+def test_agents_are_asked_for_by_name():
+    env = mixed_motive.parallel_env("ipd")
+    with pytest.raises(GameError, match="ipd_v0: step: no episode is under way"):
+        env.step({"agent_0": 0, "agent_1": 0})
+    env.reset(seed=0)
+    with pytest.raises(GameError) as caught:
+        env.step({"agent_0": 0, "agent_2": 0})
+    assert caught.value.problems == (
+        "no action for 'agent_1'",
+        "action for 'agent_2', who is not in the game",
+    )
+    with pytest.raises(GameError, match="action 2 of agent_1 in copy 0"):
+        env.step({"agent_0": 0, "agent_1": 2})
+
+
+def test_every_problem_of_a_call_is_in_one_message():
+    with pytest.raises(GameError) as caught:
+        mixed_motive.parallel_env(
+            "cleanup", render_mode="gif", obs_dtype="int8", horizon=3, max_cycles=4, num_agnts=2
+        )
+    assert len(caught.value.problems) == 4
+
+
+def test_text_is_rendered_and_no_mode_renders_nothing():
+    env = mixed_motive.parallel_env("cleanup", render_mode="ansi")
+    env.reset(seed=0)
+    assert env.render().startswith("cleanup, step 0 of 100\n")
+    env = mixed_motive.parallel_env("cleanup")
+    env.reset(seed=0)
+    with pytest.warns(UserWarning, match="does nothing without a render_mode"):
+        assert env.render() is None
+
+
+def test_closing_twice_is_harmless():
+    env = mixed_motive.parallel_env("cleanup", render_mode="rgb_array")
+    env.close()
+    env.close()
+
+
+def test_a_window_without_pygame_is_refused_with_its_cure(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(
+        GameError, match=r"needs pygame, which is not installed. pip install 'rllib-lase\[human\]'"
+    ):
+        mixed_motive.parallel_env("cleanup", render_mode="human")
+
+
+@pytest.mark.skipif(not HAS_PYGAME, reason="pygame is not installed")
+def test_a_window_opens_with_the_first_frame_and_closes_twice(monkeypatch):
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    import pygame
+
+    env = mixed_motive.parallel_env("cleanup", render_mode="human")
+    assert not pygame.display.get_init()
+    env.reset(seed=0)
+    assert pygame.display.get_surface().get_size() == (576, 592)
+    env.close()
+    env.close()
+    assert not pygame.display.get_init()
