@@ -127,9 +127,14 @@ class RunFolder:
         return tuple(name.removeprefix(prefix) for name in self.progress().columns if name.startswith(prefix))
 
     @property
+    def has_summary(self) -> bool:
+        """Whether the run was closed properly, finished or interrupted."""
+        return (self.path / "summary.json").is_file()
+
+    @property
     def is_finished(self) -> bool:
         """Whether the run came to its end and has been evaluated."""
-        return (self.path / "summary.json").is_file() and bool(self.summary()["status"] == "finished")
+        return self.has_summary and bool(self.summary()["status"] == "finished")
 
     @property
     def algorithm(self) -> str:

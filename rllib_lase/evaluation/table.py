@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rllib_lase.evaluation.metrics import METRICS, share_given
-from rllib_lase.evaluation.statistics import t_interval
+from rllib_lase.evaluation.statistics import bootstrap_interval, t_interval
 from rllib_lase.registry import ALGORITHMS
 from rllib_lase.run_schema import RunError, as_floats
 from rllib_lase.runs import RunFolder
@@ -68,8 +68,9 @@ def comparison_frame(runs: Sequence[RunFolder]) -> pd.DataFrame:
         One row per group of runs that differ in their seed only: `game`, `preset`, `algo`, `optimizer`,
         `algorithm` ("independent (ppo)"), `variant`, `seeds`; per metric of `INTERVAL_METRICS` its mean over
         seeds, `<metric>_low` and `<metric>_high` (95 % Student-t interval), `<metric>_std` and
-        `<metric>_seeds` (seeds for which it is defined); the means of `MEAN_METRICS`; `counts/<event>` per
-        episode, sum over agents; and a game's own `<name>`, mean over agents. NaN where undefined.
+        `<metric>_seeds` (seeds for which it is defined), and `<metric>_iqm` with `_iqm_low` and `_iqm_high`,
+        the interquartile mean with its 95 % bootstrap interval; the means of `MEAN_METRICS`; `counts/<event>`
+        per episode, sum over agents; and a game's own `<name>`, mean over agents. NaN where undefined.
 
     Raises:
         RunError: a run has no valid summary, or two runs of a group have the same seed.
@@ -89,14 +90,19 @@ def comparison_frame(runs: Sequence[RunFolder]) -> pd.DataFrame:
         values = pd.DataFrame([_scalars(run.summary()) for run in members])
         for name in INTERVAL_METRICS:
             interval = t_interval(values[name])
+            robust = bootstrap_interval(values[name])
             row |= {
                 name: interval.estimate,
                 f"{name}_low": interval.low,
                 f"{name}_high": interval.high,
                 f"{name}_std": interval.std,
                 f"{name}_seeds": interval.num_values,
+                f"{name}_iqm": robust.estimate,
+                f"{name}_iqm_low": robust.low,
+                f"{name}_iqm_high": robust.high,
             }
-        row |= values.drop(columns=list(INTERVAL_METRICS)).mean().to_dict()
+        rest = values.drop(columns=list(INTERVAL_METRICS))
+        row |= {str(name): float(mean) for name, mean in rest.mean().items()}
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -160,11 +166,20 @@ def readable(name: str) -> str:
     return name.removeprefix("counts/").replace("_", " ").capitalize()
 
 
-def format_number(value: float) -> str:
-    """A number with a precision that fits a table; "n/a" where undefined."""
-    if value is None or np.isnan(value):
+def format_number(value: float, like: float | None = None) -> str:
+    """A number for a table; "n/a" where undefined.
+
+    Args:
+        value: The number.
+        like: The number that decides how many decimals there are; `value` itself unless given.
+
+    Returns:
+        For instance "1,234", "56.8" or "0.81".
+    """
+    if np.isnan(value):
         return "n/a"
-    decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    size = abs(value if like is None else like)
+    decimals = 0 if size >= 100 else 1 if size >= 10 else 2
     text = f"{value:,.{decimals}f}"
     return text.lstrip("-") if float(text.replace(",", "")) == 0 else text
 
@@ -173,7 +188,7 @@ def _interval_text(row: pd.Series[Any], name: str) -> str:
     text = format_number(row[name])
     half_width = (row[f"{name}_high"] - row[f"{name}_low"]) / 2
     if not np.isnan(half_width):
-        text += f" ± {format_number(half_width)}"
+        text += f" ± {format_number(half_width, like=row[name])}"
     if 0 < row[f"{name}_seeds"] < row["seeds"]:
         text += f" ({row[f'{name}_seeds']} of {row['seeds']})"
     return text

@@ -1,0 +1,296 @@
+"""The three kinds of pictures: curves, heat maps of gift weights, bars per agent. Data in, figure out.
+
+Figures are made as objects, without pyplot's global state; `theme.render_svg` puts the theme in force.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.collections import PatchCollection
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from rllib_lase.report.curves import SeedCurves
+from rllib_lase.report.theme import LIGHT
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
+FloatArray = npt.NDArray[np.float64]
+
+_WIDTH = 9.0
+_MAX_NUMBERED_AGENTS = 12
+
+
+@dataclass(frozen=True)
+class Line:
+    """A curve: its mean over seeds, a band of one standard deviation, and the seeds as thin lines."""
+
+    label: str
+    colour: int
+    curves: SeedCurves
+    dashed: bool = False
+
+
+@dataclass(frozen=True)
+class CurvePanel:
+    """A set of axes with curves over env steps.
+
+    Attributes:
+        title: what the y axis shows.
+        lines: the curves.
+        limits: y limits; taken from the data where None.
+        ceiling: the highest value that can be reached, a dotted line.
+    """
+
+    title: str
+    lines: Sequence[Line]
+    limits: tuple[float, float] | None = None
+    ceiling: float | None = None
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """Gift weights (N, N), giver in the row, under a title."""
+
+    title: str
+    gift_weights: FloatArray
+
+
+@dataclass(frozen=True)
+class Bars:
+    """One bar per agent with its interval.
+
+    Attributes:
+        label: name in the legend; empty for a panel with one set of bars.
+        values: (N,) heights.
+        low: (N,) lower ends of the intervals; NaN for none.
+        high: (N,) upper ends.
+    """
+
+    label: str
+    values: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+
+@dataclass(frozen=True)
+class BarPanel:
+    """Bars of all agents: one set, or two sets side by side (before and after).
+
+    Attributes:
+        title: heading; empty for none.
+        quantity: what the y axis shows; empty where a panel to the left says it.
+        tick_labels: N names under the bars.
+        bars: one or two sets, the second one hatched.
+        colour: place in the palette.
+    """
+
+    title: str
+    quantity: str
+    tick_labels: Sequence[str]
+    bars: Sequence[Bars]
+    colour: int
+
+
+def draw_curves(panels: Sequence[CurvePanel], columns: int = 1) -> Figure:
+    """Curves over env steps, one legend for all panels.
+
+    Args:
+        panels: At least one.
+        columns: Panels side by side.
+
+    Returns:
+        The figure.
+    """
+    figure, grid = _figure(len(panels), columns, height=3.1 if columns == 1 else 2.5)
+    for index, (panel, axes) in enumerate(zip(panels, grid, strict=True)):
+        _curve_axes(panel, axes)
+        if index + columns >= len(panels):
+            axes.set_xlabel("Environment steps")
+    _add_legend(figure)
+    return figure
+
+
+def draw_heat_maps(maps: Sequence[HeatMap], agent_labels: Sequence[str]) -> Figure:
+    """Gift weights as heat maps on one scale: giver in the row, receiver in the column.
+
+    The diagonal, the share kept, is neutral, so that the colours tell the gifts apart.
+
+    Args:
+        maps: At least one, all (N, N).
+        agent_labels: N names.
+
+    Returns:
+        The figure, with numbers in the cells up to twelve agents.
+    """
+    num_agents = len(agent_labels)
+    columns = 1 if len(maps) == 1 else 4 if num_agents <= 4 else 2
+    side = 4.4 if columns == 1 else _WIDTH / columns
+    figure, grid = _figure(len(maps), columns, height=side - 0.6, width=side * columns)
+    largest = largest_gift(maps) or 1.0
+    every = 1 if num_agents <= _MAX_NUMBERED_AGENTS else 8
+    ticks = range(0, num_agents, every)
+    for index, (heat_map, axes) in enumerate(zip(maps, grid, strict=True)):
+        _heat_map_axes(heat_map, axes, largest, font_size=9 if columns * num_agents <= 12 else 7)
+        axes.set_xticks(ticks, [agent_labels[i] for i in ticks])
+        axes.set_yticks(ticks, [agent_labels[i] for i in ticks])
+        axes.set_xlabel("receiver")
+        if index % columns == 0:
+            axes.set_ylabel("giver")
+    return figure
+
+
+def largest_gift(maps: Sequence[HeatMap]) -> float:
+    """The largest weight off the diagonals, which has the full colour; 0 where nobody gives."""
+    off_diagonal = ~np.eye(len(maps[0].gift_weights), dtype=bool)
+    gifts = np.stack([heat_map.gift_weights[off_diagonal] for heat_map in maps])
+    return float(np.nan_to_num(gifts).max(initial=0.0))
+
+
+def draw_bars(panels: Sequence[BarPanel], columns: int, share_rows: bool) -> Figure:
+    """Bars per agent in a grid.
+
+    Args:
+        panels: Row by row.
+        columns: Panels side by side.
+        share_rows: Whether the panels of a row show one quantity, on one scale.
+
+    Returns:
+        The figure.
+    """
+    figure, grid = _figure(len(panels), columns, height=1.9, sharey="row" if share_rows else False)
+    for panel, axes in zip(panels, grid, strict=True):
+        _bar_axes(panel, axes)
+    _add_legend(figure)
+    return figure
+
+
+def _add_legend(figure: Figure) -> None:
+    """One legend above all axes; none for a single entry."""
+    entries: dict[str, Artist] = {}
+    for axes in figure.axes:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    if len(entries) > 1:
+        columns = min(len(entries), 6)
+        figure.legend(list(entries.values()), list(entries), loc="outside upper left", ncols=columns)
+
+
+def _figure(
+    num_panels: int,
+    columns: int,
+    height: float,
+    width: float = _WIDTH,
+    sharey: Literal["row", False] = False,
+) -> tuple[Figure, list[Axes]]:
+    """A figure with `num_panels` axes, row by row; what is left of the last row stays empty."""
+    rows = math.ceil(num_panels / columns)
+    engine = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
+    figure = Figure(figsize=(width, height * rows + 0.5), layout=engine)
+    grid: list[Axes] = list(figure.subplots(rows, columns, squeeze=False, sharey=sharey).flat)
+    for axes in grid[num_panels:]:
+        axes.set_visible(False)
+    return figure, grid[:num_panels]
+
+
+def _curve_axes(panel: CurvePanel, axes: Axes) -> None:
+    axes.set_title(panel.title)
+    if panel.ceiling is not None:
+        axes.axhline(panel.ceiling, color=LIGHT.muted, linestyle=":", linewidth=1.2)
+        axes.annotate(
+            f"ceiling {panel.ceiling:g}",
+            (1, panel.ceiling),
+            xycoords=("axes fraction", "data"),
+            xytext=(0, -4),
+            textcoords="offset points",
+            ha="right",
+            va="top",
+            color=LIGHT.muted,
+            fontsize=8,
+        )
+    for line in panel.lines:
+        colour = LIGHT.palette[line.colour % len(LIGHT.palette)]
+        style = (0, (4, 2)) if line.dashed else "solid"
+        steps, mean, std = line.curves.env_steps, line.curves.mean, line.curves.std
+        if len(line.curves.values) > 1:
+            for values in line.curves.values:
+                axes.plot(steps, values, color=colour, linewidth=0.6, alpha=0.35)
+            axes.fill_between(steps, mean - std, mean + std, color=colour, alpha=0.16, linewidth=0)
+        marker = "o" if steps.size == 1 else None
+        axes.plot(steps, mean, color=colour, linestyle=style, marker=marker, label=line.label)
+    if panel.limits:
+        axes.set_ylim(*panel.limits)
+    axes.margins(x=0.01)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.set_major_formatter(FuncFormatter(_steps_text))
+
+
+def _heat_map_axes(heat_map: HeatMap, axes: Axes, largest: float, font_size: float) -> None:
+    weights = heat_map.gift_weights
+    num_agents = len(weights)
+    neutral = np.eye(num_agents, dtype=bool) | np.isnan(weights)
+    strength = np.where(neutral, 0.0, np.clip(weights / largest, 0, 1))
+    cells = list(np.ndindex(num_agents, num_agents))
+    grey = to_rgba(LIGHT.grid)
+    faces = [
+        grey if neutral[cell] else to_rgba(LIGHT.gift, 0.05 + 0.95 * float(strength[cell])) for cell in cells
+    ]
+    squares = [Rectangle((j - 0.5, i - 0.5), 1, 1) for i, j in cells]
+    axes.add_collection(PatchCollection(squares, facecolors=faces, edgecolors=LIGHT.ground))
+    if num_agents <= _MAX_NUMBERED_AGENTS:
+        for i, j in cells:
+            text = "n/a" if np.isnan(weights[i, j]) else f"{weights[i, j]:.2f}"
+            ink = LIGHT.muted if neutral[i, j] else LIGHT.ground if strength[i, j] > 0.6 else LIGHT.ink
+            axes.text(j, i, text, ha="center", va="center", fontsize=font_size, color=ink)
+    axes.set(xlim=(-0.5, num_agents - 0.5), ylim=(num_agents - 0.5, -0.5), aspect="equal")
+    axes.set_title(heat_map.title)
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+
+
+def _bar_axes(panel: BarPanel, axes: Axes) -> None:
+    colour = LIGHT.palette[panel.colour % len(LIGHT.palette)]
+    places = np.arange(len(panel.tick_labels))
+    width = 0.76 / len(panel.bars)
+    for index, bars in enumerate(panel.bars):
+        left = places + (index - (len(panel.bars) - 1) / 2) * width
+        axes.bar(
+            left,
+            bars.values,
+            width * 0.92,
+            color=colour if index == 0 else LIGHT.ground,
+            edgecolor=colour,
+            hatch=None if index == 0 else "/////",
+            linewidth=1,
+            label=bars.label or None,
+        )
+        spread = np.nan_to_num(np.stack([bars.values - bars.low, bars.high - bars.values]))
+        if spread.any():
+            axes.errorbar(left, bars.values, spread, fmt="none", ecolor=LIGHT.ink, elinewidth=1)
+    axes.axhline(0, color=LIGHT.muted, linewidth=0.8)
+    axes.set_title(panel.title)
+    axes.set_ylabel(panel.quantity)
+    every = math.ceil(len(places) / 12)
+    axes.set_xticks(places[::every], list(panel.tick_labels)[::every])
+    axes.tick_params(axis="x", length=0)
+    axes.spines["bottom"].set_visible(False)
+
+
+def _steps_text(steps: float, _: int) -> str:
+    """350000 as 350k, 2000000 as 2M."""
+    for factor, unit in ((1e6, "M"), (1e3, "k")):
+        if abs(steps) >= factor:
+            return f"{steps / factor:g}{unit}"
+    return f"{steps:g}"

@@ -1,0 +1,251 @@
+"""One static HTML page for a run or a comparison: everything inside it, no script, nothing to load."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from PIL import Image
+
+from rllib_lase.evaluation.metrics import METRICS, share_given
+from rllib_lase.evaluation.table import comparison_frame, display_frame, format_number, group_runs
+from rllib_lase.registry import ALGORITHMS
+from rllib_lase.report.commands import compare_command, train_command
+from rllib_lase.report.pictures import Group, Picture, comparison_pictures, run_pictures
+from rllib_lase.report.theme import DARK, LIGHT, in_dark, render_svg
+from rllib_lase.run_schema import RunError, as_floats
+from rllib_lase.runs import RunFolder, find_runs
+from rllib_lase.version import __version__
+
+_SVG_WIDTH = re.compile(r'width="([0-9.]+)pt"')
+
+
+def write_report(folder: Path | str) -> Path:
+    """Writes `report.html` into a run's folder or a comparison's.
+
+    Args:
+        folder: A run, finished or not; or a folder that holds runs, of which the finished ones are compared.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        RunError: there is no run to report, or a file of one is not what it should be.
+    """
+    root = Path(folder)
+    runs = find_runs(root)
+    if not runs:
+        raise RunError(f"{root}: holds no run. Give the folder of a run or of a comparison (their --out).")
+    is_run = runs[0].path == root
+    context = _run_context(runs[0]) if is_run else _comparison_context(root, runs)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("rllib_lase.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    html = environment.get_template("report.html.j2").render(
+        **context, metrics=METRICS, light=LIGHT, dark=DARK, version=__version__
+    )
+    path = root / "report.html"
+    part = root / ".report.html.part"
+    part.write_text(html, encoding="utf-8")
+    part.replace(path)
+    return path
+
+
+def _run_context(run: RunFolder) -> dict[str, Any]:
+    """What the template needs for one run."""
+    config = run.config
+    progress = run.progress()
+    notes = []
+    if not run.is_finished:
+        done = int(progress["env_steps"].iloc[-1])
+        notes.append(f"This run was not finished: {done:,} of {config['env_steps']:,} env steps.")
+    return {
+        "title": f"{_game_title(config)}: {run.algorithm}, seed {config['seed']}",
+        "lead": _sentence(ALGORITHMS[config["algo"]].title) if config["algo"] in ALGORITHMS else "",
+        "notes": notes,
+        "tiles": _tiles(run.summary()) if run.has_summary else [],
+        "gif": _embed_gif(run.gif_path) if run.gif_path.is_file() else None,
+        "sections": [{"heading": "", "table": None, "pictures": _embed(run_pictures(run))}],
+        "options": {**_what_was_asked(config), **config["game_params"], **config["settings"]},
+        "commands": [train_command(config, run.path)],
+        "versions": _versions([run]),
+        "runs": [],
+    }
+
+
+def _comparison_context(root: Path, runs: Sequence[RunFolder]) -> dict[str, Any]:
+    """What the template needs for a comparison."""
+    finished = [run for run in runs if run.is_finished]
+    if not finished:
+        raise RunError(
+            f"{root}: none of its {len(runs)} runs is finished. Let one finish, or report it by itself."
+        )
+    by_game: dict[tuple[str, str], list[RunFolder]] = {}
+    for run in finished:
+        by_game.setdefault((run.config["game"], run.config["preset"] or ""), []).append(run)
+    sections = []
+    for members in by_game.values():
+        groups = [
+            Group(", ".join(filter(None, (group[0].algorithm, variant))), group)
+            for (*_, variant), group in group_runs(members).items()
+        ]
+        sections.append(
+            {
+                "heading": _game_title(members[0].config) if len(by_game) > 1 else "",
+                "table": _table(members),
+                "pictures": _embed(comparison_pictures(groups)),
+            }
+        )
+    left_out = [run.path.name for run in runs if not run.is_finished]
+    titles = [_game_title(members[0].config) for members in by_game.values()]
+    return {
+        "title": f"{', '.join(titles)}: comparison of {len(group_runs(finished))} learners",
+        "lead": "",
+        "notes": [f"Left out, because not finished: {', '.join(left_out)}."] if left_out else [],
+        "tiles": [],
+        "gif": None,
+        "sections": sections,
+        "options": _shared_options(finished),
+        "commands": compare_command(finished, root),
+        "versions": _versions(finished),
+        "runs": [_run_row(run) for run in finished],
+    }
+
+
+def _tiles(summary: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The key figures at the top of a run's page: label, value, remark."""
+    given = float(share_given(as_floats(summary["gift_weights"])).mean())
+    equality, after = (float(as_floats(summary[key])) for key in ("equality", "equality_after_gifting"))
+    episodes = summary["num_evaluation_episodes"]
+    return [
+        {
+            "label": METRICS["collective_reward"].label,
+            "value": format_number(float(as_floats(summary["collective_reward"]))),
+            "remark": f"per episode, mean of {episodes:,} evaluation episodes",
+        },
+        {
+            "label": "Equality",
+            "value": format_number(after),
+            "remark": f"after gifting; {format_number(equality)} before",
+        },
+        {
+            "label": METRICS["share_given"].label,
+            "value": format_number(given),
+            "remark": "of each reward, mean over agents",
+        },
+        {
+            "label": METRICS["env_steps"].label,
+            "value": f"{summary['env_steps']:,}",
+            "remark": f"{summary['num_episodes']:,} training episodes",
+        },
+        {
+            "label": METRICS["wall_seconds"].label,
+            "value": _duration(float(as_floats(summary["wall_seconds"]))),
+            "remark": f"{format_number(float(as_floats(summary['env_steps_per_second'])))} env steps/s",
+        },
+    ]
+
+
+def _table(runs: Sequence[RunFolder]) -> dict[str, Any]:
+    shown = display_frame(comparison_frame(runs))
+    return {"columns": list(shown.columns), "rows": shown.to_numpy().tolist()}
+
+
+def _run_row(run: RunFolder) -> dict[str, str]:
+    summary = run.summary()
+    return {
+        "name": run.path.name,
+        "link": f"{run.path.name}/report.html" if run.report_path.is_file() else "",
+        "algorithm": run.algorithm,
+        "seed": str(run.config["seed"]),
+        "collective_reward": format_number(float(as_floats(summary["collective_reward"]))),
+        "equality": format_number(float(as_floats(summary["equality"]))),
+        "equality_after_gifting": format_number(float(as_floats(summary["equality_after_gifting"]))),
+        "command": train_command(run.config, run.path),
+    }
+
+
+def _embed(pictures: Sequence[Picture]) -> list[dict[str, Any]]:
+    embedded = []
+    for picture in pictures:
+        svg = render_svg(picture.draw)
+        embedded.append(
+            {
+                "title": picture.title,
+                "caption": picture.caption,
+                "alt": picture.alt,
+                "folded": picture.folded,
+                "width": _SVG_WIDTH.findall(svg)[0],
+                "light": _data_uri(svg.encode(), "image/svg+xml"),
+                "dark": _data_uri(in_dark(svg).encode(), "image/svg+xml"),
+            }
+        )
+    return embedded
+
+
+def _embed_gif(path: Path) -> dict[str, Any]:
+    """The GIF, and its first frame for readers who asked their system for less motion."""
+    still = io.BytesIO()
+    with Image.open(path) as gif:
+        size = gif.size
+        gif.convert("RGB").save(still, format="PNG")
+    return {
+        "animated": _data_uri(path.read_bytes(), "image/gif"),
+        "still": _data_uri(still.getvalue(), "image/png"),
+        "width": size[0],
+        "height": size[1],
+    }
+
+
+def _data_uri(content: bytes, media_type: str) -> str:
+    return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _game_title(config: Mapping[str, Any]) -> str:
+    name = str(config["game"]).replace("_", " ")
+    title = name.upper() if len(name) <= 3 else name.capitalize()
+    preset = config["preset"]
+    return f"{title}, preset {preset}" if preset and preset != config["game"] else title
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _what_was_asked(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: config[key] for key in ("game", "preset", "algo", "optimizer", "seed", "env_steps")}
+
+
+def _shared_options(runs: Sequence[RunFolder]) -> dict[str, Any]:
+    """Options of all runs: their value where they agree, all values where they do not."""
+    options = [{**_what_was_asked(r.config), **r.config["game_params"], **r.config["settings"]} for r in runs]
+    names = dict.fromkeys(name for option in options for name in option)
+    shared = {}
+    for name in names:
+        values = list(dict.fromkeys(str(option[name]) for option in options if name in option))
+        shared[name] = ", ".join(values)
+    return shared
+
+
+def _versions(runs: Sequence[RunFolder]) -> dict[str, str]:
+    libraries = dict.fromkeys(library for run in runs for library in run.config["versions"])
+    return {
+        library: ", ".join(dict.fromkeys(str(run.config["versions"].get(library, "none")) for run in runs))
+        for library in libraries
+    }
+
+
+def _duration(seconds: float) -> str:
+    if seconds != seconds or seconds < 90:
+        return f"{format_number(seconds)} s"
+    minutes = seconds / 60
+    return f"{minutes:.1f} min" if minutes < 90 else f"{minutes / 60:.1f} h"

@@ -1,0 +1,123 @@
+"""Pictures: drawn from data, the same every time, in two themes."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from rllib_lase.registry import ALGORITHMS
+from rllib_lase.report import figures
+from rllib_lase.report.curves import SeedCurves
+from rllib_lase.report.figures import BarPanel, Bars, CurvePanel, HeatMap, Line
+from rllib_lase.report.theme import DARK, LIGHT, algorithm_colour, in_dark, render_svg
+
+
+def curve_figure() -> Figure:
+    curves = SeedCurves(np.array([0.0, 1e5, 2e6]), np.array([[0, 1, 2], [1, np.nan, 3.0]]))
+    lines = [Line("lase (ppo)", 0, curves), Line("lase (a2c)", 0, curves, dashed=True)]
+    return figures.draw_curves([CurvePanel("Reward", lines, ceiling=4.0)])
+
+
+def texts(figure: Figure) -> list[str]:
+    figure.draw_without_rendering()
+    return [
+        text.get_text()
+        for axes in figure.axes
+        for text in axes.findobj(match=lambda a: hasattr(a, "get_text"))
+    ]
+
+
+def test_curves_have_a_legend_a_ceiling_and_short_numbers() -> None:
+    figure = curve_figure()
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["lase (ppo)", "lase (a2c)"]
+    assert {"ceiling 4", "Reward", "Environment steps", "400k", "2M"} <= set(texts(figure))
+
+
+def test_heat_maps_have_the_giver_in_the_row() -> None:
+    weights = np.array([[0.7, 0.3], [0.0, 1.0]])
+    axes = figures.draw_heat_maps([HeatMap("", weights)], ["ann", "bob"]).axes[0]
+    cells = {text.get_position(): text.get_text() for text in axes.texts}
+    assert cells == {(0, 0): "0.70", (1, 0): "0.30", (0, 1): "0.00", (1, 1): "1.00"}
+    assert (axes.get_ylabel(), axes.get_xlabel()) == ("giver", "receiver")
+    bottom, top = axes.get_ylim()
+    assert bottom > top, "the first giver is the top row"
+
+
+def test_only_gifts_are_coloured_and_the_largest_fully() -> None:
+    weights = np.array([[0.6, 0.3, 0.1], [np.nan] * 3, [0.0, 0.0, 1.0]])
+    axes = figures.draw_heat_maps([HeatMap("", weights)], ["a", "b", "c"]).axes[0]
+    alphas = axes.collections[0].get_facecolor()[:, 3].reshape(3, 3)  # type: ignore[index,call-overload]
+    assert alphas[0, 1] == 1.0
+    assert alphas[0, 2] == pytest.approx(0.05 + 0.95 / 3)
+    assert [text.get_text() for text in axes.texts][3:6] == ["n/a"] * 3
+    assert figures.largest_gift([HeatMap("", weights)]) == 0.3
+
+
+@pytest.mark.parametrize("num_agents", [2, 8, 64])
+def test_heat_maps_of_many_agents_are_drawn(num_agents: int) -> None:
+    maps = [HeatMap(f"seed {seed}", np.full((num_agents,) * 2, 1 / num_agents)) for seed in range(2)]
+    figure = figures.draw_heat_maps(maps, [str(index) for index in range(num_agents)])
+    assert bool(figure.axes[0].texts) == (num_agents <= 12)
+
+
+def test_bars_are_one_per_agent_with_whiskers() -> None:
+    values = np.array([1.0, 2.0, 3.0])
+    bars = [
+        Bars("before", values, values - 1, values + 1),
+        Bars("after", values, values * np.nan, values * np.nan),
+    ]
+    figure = figures.draw_bars(
+        [BarPanel("Reward", "", ["1", "2", "3"], bars, 0)], columns=1, share_rows=False
+    )
+    axes = figure.axes[0]
+    assert [patch.get_height() for patch in axes.patches] == [1, 2, 3, 1, 2, 3]
+    assert len(axes.containers) == 3
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["before", "after"]
+
+
+def test_a_picture_is_the_same_every_time() -> None:
+    assert render_svg(curve_figure) == render_svg(curve_figure)
+
+
+def test_the_dark_picture_has_no_colour_of_the_light_one() -> None:
+    svg = render_svg(curve_figure)
+    dark = in_dark(svg)
+    assert LIGHT.palette[0] in svg
+    assert DARK.palette[0] in dark
+    assert not [colour for colour in LIGHT.colours if colour in dark]
+
+
+def test_a_colour_from_elsewhere_is_found_out() -> None:
+    with pytest.raises(KeyError, match="#123456"):
+        in_dark('<path style="fill: #123456"/>')
+
+
+def _luminance(colour: str) -> float:
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+def test_text_stands_out_from_the_ground(theme: object) -> None:
+    for name in ("ink", "muted"):
+        high, low = sorted((_luminance(getattr(theme, name)), _luminance(theme.ground)), reverse=True)  # type: ignore[attr-defined]
+        assert (high + 0.05) / (low + 0.05) >= 4.5, name
+
+
+def test_each_algorithm_has_its_colour() -> None:
+    colours = [algorithm_colour(algo) for algo in ALGORITHMS]
+    assert len(set(colours)) == len(colours)
+    assert algorithm_colour("unheard_of") not in colours
+
+
+def test_drawing_leaves_no_trace_in_matplotlibs_global_state() -> None:
+    code = (
+        "import sys, matplotlib; before = matplotlib.rcParams.copy()\n"
+        "from tests.report.test_figures import curve_figure, render_svg; render_svg(curve_figure)\n"
+        "print(matplotlib.rcParams.copy() == before, 'matplotlib.pyplot' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False"]
