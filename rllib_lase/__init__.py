@@ -1,5 +1,72 @@
-"""LASE for Ray RLlib."""
+"""LASE, altruism and self-interest balanced by empathy, as an extension of Ray RLlib.
 
+Importing this imports neither Ray nor torch: what needs them is loaded when it is first asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from rllib_lase import _registration
+from rllib_lase._registration import register_games
 from rllib_lase.version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from rllib_lase.rllib.algorithms import (
+        GO,
+        LASE,
+        GOConfig,
+        Independent,
+        IndependentConfig,
+        LASEConfig,
+        LASEUniform,
+        LASEUniformConfig,
+    )
+    from rllib_lase.rollout import JointRollout
+    from rllib_lase.social import SocialHook
+
+__all__ = [
+    "GO",
+    "LASE",
+    "GOConfig",
+    "Independent",
+    "IndependentConfig",
+    "JointRollout",
+    "LASEConfig",
+    "LASEUniform",
+    "LASEUniformConfig",
+    "SocialHook",
+    "__version__",
+    "register_games",
+]
+
+_ALGORITHMS = "rllib_lase.rllib.algorithms"
+_LAZY = {
+    **dict.fromkeys(("LASE", "LASEUniform", "GO", "Independent"), _ALGORITHMS),
+    **dict.fromkeys(("LASEConfig", "LASEUniformConfig", "GOConfig", "IndependentConfig"), _ALGORITHMS),
+    "JointRollout": "rllib_lase.rollout",
+    "SocialHook": "rllib_lase.social",
+}
+
+_registration.install()
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        value = getattr(importlib.import_module(_LAZY[name]), name)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("ray", "torch"):
+            raise
+        raise ImportError(
+            f"rllib_lase.{name} needs {missing}, which is missing. Cure: pip install 'rllib-lase[rllib]'"
+        ) from error
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

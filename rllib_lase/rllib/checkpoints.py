@@ -20,6 +20,8 @@ from safetensors.numpy import save as save_arrays
 from rllib_lase.rllib.checkpoint_tree import CheckpointError, read_tree, write_tree
 from rllib_lase.version import __version__
 
+__all__ = ["CheckpointError", "load_tree", "save_tree"]
+
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 STRUCTURE = "structure.json"

@@ -36,7 +36,7 @@ class GameEnv(MultiAgentEnv):
     """
 
     def __init__(self, env_config: Mapping[str, Any]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # RLlib's has no annotations
+        super().__init__()
         params = dict(env_config)
         obs_dtype = params.pop("obs_dtype", "float32")
         self._game = mixed_motive.make(params.pop("game", None), num_envs=1, auto_reset=False, **params)
@@ -50,7 +50,7 @@ class GameEnv(MultiAgentEnv):
         self.observation_spaces = dict.fromkeys(self._positions, space)
         self.action_spaces = dict.fromkeys(self._positions, self._game.action_space)
 
-    def reset(  # type: ignore[override]  # as RLlib's own MultiAgentEnv differs from gymnasium's Env
+    def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[MultiAgentDict, MultiAgentDict]:
         """Starts an episode; without a seed the next one of the present seed.
@@ -67,7 +67,7 @@ class GameEnv(MultiAgentEnv):
         obs = self._game.reset(seed)[0].astype(self._dtype)
         return dict(zip(self.agents, obs, strict=True)), {agent_id: {} for agent_id in self.agents}
 
-    def step(  # type: ignore[override]  # as above
+    def step(
         self, action_dict: MultiAgentDict
     ) -> tuple[MultiAgentDict, MultiAgentDict, MultiAgentDict, MultiAgentDict, MultiAgentDict]:
         """Steps the game.
@@ -112,7 +112,7 @@ class GameEnv(MultiAgentEnv):
             },
         )
 
-    def render(self) -> NDArray[np.uint8]:  # type: ignore[override]  # RLlib's base returns nothing
+    def render(self) -> NDArray[np.uint8]:
         """A picture `(H, W, 3)`."""
         return self._game.render()
 
