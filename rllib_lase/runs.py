@@ -39,7 +39,7 @@ from rllib_lase.run_schema import (
 from rllib_lase.run_tables import GiftRows, ProgressRows, publish
 from rllib_lase.version import __version__
 
-__all__ = ["RunError", "RunFolder", "find_runs", "installed_versions"]
+__all__ = ["RunError", "RunFolder", "creation_problem", "find_runs", "installed_versions"]
 
 _FLUSH_SECONDS = 5.0
 _FLUSH_SHARE = 0.02
@@ -78,8 +78,11 @@ class RunFolder:
         folder = Path(path)
         content = normalise({"format": FORMAT, "versions": installed_versions(), **config})
         check_config(content, folder / "config.json")
-        _make_room(folder, overwrite)
+        problem = creation_problem(folder, overwrite)
+        if problem:
+            raise RunError(problem)
         folder.mkdir(parents=True, exist_ok=True)
+        _remove_run(folder)
         write_json(folder / "config.json", {key: content[key] for key in [*CONFIG_KEYS, *content]})
         return cls(folder, content, writable=True)
 
@@ -320,26 +323,28 @@ _RUN_FILES = (
 )
 
 
-def _make_room(folder: Path, overwrite: bool) -> None:
-    """Refuses to write over what is there, or removes a run's own files, config.json last."""
+def creation_problem(path: Path | str, overwrite: bool = False) -> str | None:
+    """Why a run cannot be created at `path`, or None if it can. Changes nothing."""
+    folder = Path(path)
     if not folder.exists():
-        return
+        return None
     if not folder.is_dir():
-        raise RunError(f"{folder}: is a file; expected a folder for the run. Choose another (--out).")
-    content = [path.name for path in folder.iterdir()]
-    if not content:
-        return
-    if "config.json" not in content:
-        raise RunError(
-            f"{folder}: holds other things ({', '.join(sorted(content)[:3])}) but no run. "
+        return f"{folder}: is a file; expected a folder for the run. Choose another (--out)."
+    content = sorted(entry.name for entry in folder.iterdir())
+    if content and "config.json" not in content:
+        return (
+            f"{folder}: holds other things ({', '.join(content[:3])}) but no run. "
             "Choose an empty or a new folder (--out)."
         )
-    if not overwrite and not {"progress.parquet", "summary.json", "checkpoints"}.isdisjoint(content):
-        state = "a finished run" if RunFolder.open(folder).is_finished else "a run that was not finished"
-        raise RunError(
-            f"{folder}: already holds {state}. Choose another folder (--out), or replace it (--overwrite)."
-        )
-    if "checkpoints" in content:
+    if overwrite or {"progress.parquet", "summary.json", "checkpoints"}.isdisjoint(content):
+        return None
+    state = "a finished run" if RunFolder.open(folder).is_finished else "a run that was not finished"
+    return f"{folder}: already holds {state}. Choose another folder (--out), or replace it (--overwrite)."
+
+
+def _remove_run(folder: Path) -> None:
+    """Removes a run's own files, config.json last."""
+    if (folder / "checkpoints").is_dir():
         shutil.rmtree(folder / "checkpoints")
     for name in (*_RUN_FILES, "config.json"):
         (folder / name).unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rllib_lase.evaluation.summary import summarise
+from rllib_lase.evaluation import equality
 from rllib_lase.runs import RunFolder
 
 AGENTS = ("agent_0", "agent_1", "agent_2", "agent_3")
@@ -73,6 +73,30 @@ def evaluation_episodes(
     )
 
 
+def run_summary(
+    run: RunFolder, episodes: pd.DataFrame, giving: np.ndarray, wall_seconds: float
+) -> dict[str, Any]:
+    """The summary that belongs to the episodes."""
+    means = episodes.drop(columns="episode").groupby("agent_id", sort=False).mean()
+    env_steps = int(run.progress()["env_steps"].iloc[-1])
+    return {
+        **{key: run.config[key] for key in ("game", "preset", "algo", "optimizer", "seed")},
+        "status": "finished",
+        "env_steps": env_steps,
+        "num_episodes": env_steps // 100,
+        "num_evaluation_episodes": episodes["episode"].nunique(),
+        "wall_seconds": wall_seconds,
+        "env_steps_per_second": env_steps / wall_seconds,
+        "collective_reward": means["reward"].sum(),
+        "reward_per_agent": means["reward"].to_numpy(),
+        "reward_after_gifting_per_agent": means["reward_after_gifting"].to_numpy(),
+        "equality": float(equality(means["reward"])),
+        "equality_after_gifting": float(equality(means["reward_after_gifting"])),
+        "gift_weights": giving,
+        "counts_per_agent": {name: means[name].to_numpy() for name in ("apples", "waste_cleaned")},
+    }
+
+
 def write_run(
     path: Path,
     algo: str = "lase",
@@ -101,22 +125,11 @@ def write_run(
                     f"counts/apples/{agent}": rewards[a],
                     f"counts/waste_cleaned/{agent}": 8.0 * a * level,
                 }
-            for name, values in (("equality", rewards), ("equality_after_gifting", after)):
-                spread = np.abs(values[:, None] - values).sum() / (8 * values.sum())
-                row[name] = 1 - spread
+            row |= {"equality": float(equality(rewards)), "equality_after_gifting": float(equality(after))}
             run.append_progress(row)
             run.append_gifts(i, i * steps_per_iteration, AGENTS, weights, np.full(4, 200))
         if finished:
             episodes = evaluation_episodes(final, giving, seed)
             run.write_episodes(episodes)
-            run.write_summary(
-                summarise(
-                    run.config,
-                    episodes,
-                    giving,
-                    env_steps=iterations * steps_per_iteration,
-                    num_episodes=1000,
-                    wall_seconds=16.5 + seed,
-                )
-            )
+            run.write_summary(run_summary(run, episodes, giving, 16.5 + seed))
     return run

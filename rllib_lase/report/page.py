@@ -12,10 +12,10 @@ from typing import Any
 import jinja2
 from PIL import Image
 
+from rllib_lase.command_lines import compare_command, train_command
 from rllib_lase.evaluation.metrics import METRICS, share_given
 from rllib_lase.evaluation.table import comparison_frame, display_frame, format_number, group_runs
 from rllib_lase.registry import ALGORITHMS
-from rllib_lase.report.commands import compare_command, train_command
 from rllib_lase.report.pictures import Group, Picture, comparison_pictures, run_pictures
 from rllib_lase.report.theme import DARK, LIGHT, in_dark, render_svg
 from rllib_lase.run_schema import RunError, as_floats

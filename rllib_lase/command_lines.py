@@ -1,4 +1,4 @@
-"""The commands that repeat a run or a comparison, written out from their settings."""
+"""How settings are spelled on the command line, and the commands that repeat a run or a comparison."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from rllib_lase.registry import ALGORITHMS
 from rllib_lase.runs import RunFolder
 
 
+def option_name(setting: str) -> str:
+    """The option of a setting: "--lambda" for "lambda_"."""
+    return f"--{setting.strip('_').replace('_', '-')}"
+
+
 def train_command(config: Mapping[str, Any], out: Path) -> str:
     """The `lase train` command of a run.
 
@@ -24,8 +29,8 @@ def train_command(config: Mapping[str, Any], out: Path) -> str:
         One shell line; settings that have the game's tuned value are left out.
     """
     words = ["lase", "train", config["game"], "--algo", config["algo"], "--optimizer", config["optimizer"]]
-    words += ["--seed", str(config["seed"]), "--env-steps", str(config["env_steps"])]
-    return shlex.join([*words, *_option_words(config), "--out", str(out)])
+    words += ["--seed", str(config["seed"]), *_option_words(config), "--out", str(out)]
+    return shlex.join(words)
 
 
 def compare_command(runs: Sequence[RunFolder], out: Path) -> list[str]:
@@ -42,14 +47,11 @@ def compare_command(runs: Sequence[RunFolder], out: Path) -> list[str]:
     seeds: dict[tuple[str, str], list[int]] = {}
     for run in runs:
         seeds.setdefault((run.config["algo"], run.config["optimizer"]), []).append(run.config["seed"])
-    options = {
-        (run.config["game"], "--env-steps", str(run.config["env_steps"]), *_option_words(run.config))
-        for run in runs
-    }
     num_seeds = len(next(iter(seeds.values())))
-    optimizers = {optimizer for algo, optimizer in seeds if algo != "independent"}
     regular = all(sorted(values) == list(range(num_seeds)) for values in seeds.values())
-    if len(options) > 1 or len(optimizers) > 1 or not regular:
+    optimizers = {optimizer for algo, optimizer in seeds if algo != "independent"}
+    options = {(run.config["game"], *_option_words(run.config)) for run in runs}
+    if not regular or len(optimizers) > 1 or len(options) > 1:
         return [train_command(run.config, out / run.path.name) for run in runs]
     game, *rest = options.pop()
     algos = ",".join(optimizer if algo == "independent" else algo for algo, optimizer in seeds)
@@ -59,18 +61,20 @@ def compare_command(runs: Sequence[RunFolder], out: Path) -> list[str]:
 
 
 def _option_words(config: Mapping[str, Any]) -> list[str]:
-    """Preset, parameters of the game, and the settings that differ from the tuned ones."""
-    words = ["--preset", config["preset"]] if config["preset"] else []
-    if config["game_params"]:
-        words += ["--game-params", *(f"{name}={value}" for name, value in config["game_params"].items())]
+    """Budget, preset, parameters of the game, and the settings that differ from the tuned ones."""
+    words = ["--env-steps", str(config["env_steps"])]
+    words += ["--preset", config["preset"]] if config["preset"] else []
+    params = [f"{name}={value}" for name, value in config["game_params"].items() if name != "preset"]
+    words += ["--game-params", *params] if params else []
     spec = ALGORITHMS.get(config["algo"])
     tuned = dataclasses.asdict(default_settings(config["game"], spec, config["optimizer"])) if spec else {}
+    tuned["schedule_env_steps"] = config["env_steps"]
     for name, value in config["settings"].items():
         if name == "optimizer" or (name in tuned and tuned[name] == value):
             continue
-        option = name.strip("_").replace("_", "-")
+        option = option_name(name)
         if isinstance(value, bool):
-            words.append(f"--{option}" if value else f"--no-{option}")
+            words.append(option if value else option.replace("--", "--no-", 1))
         else:
-            words += [f"--{option}", str(value)]
+            words += [option, str(value)]
     return words
