@@ -7,7 +7,6 @@ buffers are here.
 from __future__ import annotations
 
 import abc
-import operator
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,7 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from mixed_motive.buffers import FIELDS, StepBuffers, array_layout
+from mixed_motive.buffers import StepBuffers
+from mixed_motive.checks import action_problems, buffer_problems, read_indices, read_seed
 from mixed_motive.errors import GameError
 from mixed_motive.params import GameParams
 
@@ -65,7 +65,6 @@ class BatchedGame(abc.ABC):
         game_id: str,
         preset: str,
         params: GameParams,
-        num_agents: int,
         num_envs: int,
         first_env_index: int,
         auto_reset: bool,
@@ -73,12 +72,12 @@ class BatchedGame(abc.ABC):
         self.game_id = game_id
         self.preset = preset
         self.params: GameParams = params
-        self.num_agents = num_agents
+        self.num_agents = params.num_agents
         self.num_envs = num_envs
         self.first_env_index = first_env_index
         self.auto_reset = auto_reset
         self.horizon = params.horizon
-        self.agent_ids = tuple(f"agent_{i}" for i in range(num_agents))
+        self.agent_ids = tuple(f"agent_{i}" for i in range(params.num_agents))
         self._observation_space: spaces.Box | None = None
         self._action_space: spaces.Discrete[Any] | None = None
 
@@ -94,7 +93,7 @@ class BatchedGame(abc.ABC):
         self._registers[:, shared.ENV_INDEX] = np.arange(first_env_index, first_env_index + num_envs)
         self._arrays = self._new_arrays()
         self._constants = self._kernel_constants()
-        self._actions: npt.NDArray[np.int64] = np.zeros((num_envs, num_agents), np.int64)
+        self._actions: npt.NDArray[np.int64] = np.zeros((num_envs, params.num_agents), np.int64)
         self._buffers = self.new_buffers()
         self._started = False
 
@@ -200,7 +199,7 @@ class BatchedGame(abc.ABC):
         if seed is None and self._started:
             counters[:, self._columns["episode"]] += np.uint64(1)
         else:
-            counters[:, self._columns["seed"]] = np.uint64(_read_seed(self.game_id, seed))
+            counters[:, self._columns["seed"]] = np.uint64(read_seed(self.game_id, seed))
             counters[:, self._columns["episode"]] = 0
             counters[:, self._columns["env_index"]] = np.arange(
                 self.first_env_index, self.first_env_index + self.num_envs
@@ -230,10 +229,10 @@ class BatchedGame(abc.ABC):
         if out is None:
             out = self._buffers
         elif out.layout != self._buffers.layout:
-            raise GameError(f"{self.game_id}: step", self._buffer_problems(out))
+            raise GameError(f"{self.game_id}: step", buffer_problems(out, self._buffers))
         given = np.asarray(actions)
         if given.shape != self._actions.shape or given.dtype.kind not in "iu":
-            raise GameError(f"{self.game_id}: step", self._action_problems(given))
+            raise GameError(f"{self.game_id}: step", action_problems(given, self._actions.shape))
         self._actions[...] = given
         refused = self._kernel.step(
             self._actions, self._registers, *self._arrays, *out.arrays, self.auto_reset, *self._constants
@@ -264,7 +263,7 @@ class BatchedGame(abc.ABC):
             GameError: Before `reset`, or for a position outside the batch.
         """
         self._require_started("get_state")
-        indices = self._read_indices("get_state", env_indices, distinct=False)
+        indices = read_indices(f"{self.game_id}: get_state", env_indices, self.num_envs, distinct=False)
         counters = {
             name: self._registers[indices, self._columns[name]].astype(dtype)
             for name, dtype in _COUNTERS.items()
@@ -288,13 +287,14 @@ class BatchedGame(abc.ABC):
         """
         if env_indices is not None:
             self._require_started("set_state of part of the batch")
-        indices = self._read_indices("set_state", env_indices, distinct=True)
+        indices = read_indices(f"{self.game_id}: set_state", env_indices, self.num_envs, distinct=True)
+        state = {name: np.asarray(array) for name, array in state.items()}
         empty = np.zeros(0, np.intp)
         expected = {name: np.zeros(0, dtype) for name, dtype in _COUNTERS.items()} | self._copy_arrays(empty)
         problems = [f"array {name!r} is missing" for name in expected if name not in state]
         problems += [f"unknown array {name!r}" for name in state if name not in expected]
         for name in expected.keys() & state.keys():
-            found, shape = np.asarray(state[name]), (len(indices), *expected[name].shape[1:])
+            found, shape = state[name], (len(indices), *expected[name].shape[1:])
             if found.shape != shape or found.dtype != expected[name].dtype:
                 problems.append(
                     f"{name!r} is {found.dtype} {found.shape}, expected {expected[name].dtype} {shape}: "
@@ -323,55 +323,36 @@ class BatchedGame(abc.ABC):
     def render(self, env_index: int = 0) -> npt.NDArray[np.uint8]:
         """(H, W, 3) uint8 picture of one copy, by its position in the batch."""
         self._require_started("render")
-        return self._draw(int(self._read_indices("render", [env_index], distinct=True)[0]))
+        indices = read_indices(f"{self.game_id}: render", [env_index], self.num_envs, distinct=True)
+        return self._draw(int(indices[0]))
 
     def ansi(self, env_index: int = 0) -> str:
         """One copy as text, by its position in the batch."""
         self._require_started("ansi")
-        return self._text(int(self._read_indices("ansi", [env_index], distinct=True)[0]))
+        indices = read_indices(f"{self.game_id}: ansi", [env_index], self.num_envs, distinct=True)
+        return self._text(int(indices[0]))
 
     def __repr__(self) -> str:
         name = f"{type(self).__name__} {self.game_id!r}"
         return f"<{name}, preset {self.preset!r}: {self.num_envs} copies, {self.params}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles and deep copies go on to the bit."""
+        arguments = (
+            self.game_id,
+            self.preset,
+            self.params,
+            self.num_envs,
+            self.first_env_index,
+            self.auto_reset,
+        )
+        return _rebuild, (type(self), arguments, self.get_state() if self._started else None)
 
     # Checks
 
     def _require_started(self, call: str) -> None:
         if not self._started:
             raise GameError(f"{self.game_id}: {call}", ["called before reset. Call reset(seed=...) first."])
-
-    def _read_indices(
-        self, call: str, env_indices: Sequence[int] | npt.NDArray[np.integer[Any]] | None, distinct: bool
-    ) -> npt.NDArray[np.intp]:
-        if env_indices is None:
-            return np.arange(self.num_envs)
-        indices = np.asarray(env_indices)
-        problems = []
-        if indices.ndim != 1 or (indices.dtype.kind not in "iu" and indices.size > 0):
-            problems.append(
-                f"env_indices is {indices.dtype} {indices.shape}, expected a sequence of integers"
-            )
-        elif ((indices < 0) | (indices >= self.num_envs)).any():
-            problems.append(f"env_indices has {indices.tolist()}, expected positions in [0, {self.num_envs})")
-        elif distinct and len(np.unique(indices)) != len(indices):
-            problems.append(f"env_indices has a position twice: {indices.tolist()}")
-        if problems:
-            raise GameError(f"{self.game_id}: {call}", problems)
-        return indices.astype(np.intp)
-
-    def _buffer_problems(self, out: StepBuffers) -> list[str]:
-        pairs = zip(FIELDS, out.layout, map(array_layout, self._buffers.arrays), strict=True)
-        return [f"out.{name} is {found}, expected {right}" for name, found, right in pairs if found != right]
-
-    def _action_problems(self, given: npt.NDArray[Any]) -> list[str]:
-        problems = []
-        if given.shape != self._actions.shape:
-            problems.append(
-                f"actions have shape {given.shape}, expected (num_envs, num_agents) = {self._actions.shape}"
-            )
-        if given.dtype.kind not in "iu":
-            problems.append(f"actions have dtype {given.dtype}, expected an integer dtype")
-        return problems
 
     def _refusal(self, refused: int, given: npt.NDArray[Any]) -> str:
         if refused < -1:
@@ -382,13 +363,8 @@ class BatchedGame(abc.ABC):
         return f"action {given[b, i]} of {self.agent_ids[i]} in copy {b}; expected one of: {names}"
 
 
-def _read_seed(game_id: str, seed: int | None) -> int:
-    if seed is None:
-        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
-    try:
-        number = operator.index(seed)
-    except TypeError:
-        number = -1
-    if not 0 <= number < 2**64 or isinstance(seed, bool):
-        raise GameError(f"{game_id}: reset", [f"seed={seed!r}: expected an integer in [0, 2**64) or None"])
-    return number
+def _rebuild(game_class: Any, arguments: tuple[Any, ...], state: State | None) -> BatchedGame:
+    game: BatchedGame = game_class(*arguments)
+    if state is not None:
+        game.set_state(state)
+    return game

@@ -27,6 +27,8 @@ class StepBuffers:
         done: (B,) bool: the episode of this copy ended in this step.
         active: (B, N) bool: the agent was in the game when the actions of this step were taken.
         counts: (B, N, K) int32: events of this step, in the order of the game's `count_names`.
+        arrays: All of these, in this order.
+        layout: Shape, dtype, contiguity and writeability of each: equal for buffers that fit the same game.
     """
 
     obs: npt.NDArray[np.uint8]

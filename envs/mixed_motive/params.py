@@ -38,6 +38,7 @@ class GameParams:
     rules: ClassVar[tuple[Rule, ...]] = ()
 
     horizon: int = param("steps of an episode, which then ends by truncation", 1, 2**31 - 1)
+    num_agents: int = param("players", 2, 64)
 
 
 def _view_fits(p: GridParams) -> str | None:
@@ -56,7 +57,6 @@ class GridParams(GameParams):
 
     rules: ClassVar[tuple[Rule, ...]] = (Rule(("view_radius", "height", "width"), _view_fits),)
 
-    num_agents: int = param("players", 2, 64)
     height: int = param("rows of the map", 2, 256)
     width: int = param("columns of the map", 2, 256)
     view_radius: int | None = param(

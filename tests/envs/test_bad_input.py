@@ -1,6 +1,7 @@
 """Bad input is named with its cure, all of it at once, and nothing changes."""
 
 import math
+import pickle
 import re
 
 import numpy as np
@@ -97,6 +98,11 @@ def test_every_problem_of_a_call_is_in_one_message():
         "horizon='9'",
     ):
         assert name in str(caught.value)
+
+
+def test_errors_survive_the_way_between_processes():
+    error = GameError("cannot make 'x'", ["a", "b"])
+    assert str(pickle.loads(pickle.dumps(error))) == str(error) == "cannot make 'x': 2 problems\n  - a\n  - b"
 
 
 def test_values_of_numpy_types_are_welcome():

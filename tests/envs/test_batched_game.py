@@ -1,6 +1,8 @@
 """What holds for every game, by the registry."""
 
+import copy
 import dataclasses
+import pickle
 
 import numpy as np
 import pytest
@@ -228,6 +230,21 @@ def test_without_auto_reset_the_final_state_stays_until_the_reset():
     game.step(actions[0])
     game.set_state(ended)
     np.testing.assert_array_equal(final_obs, game.observe())
+
+
+@pytest.mark.parametrize("game_id", ALL_GAMES)
+@pytest.mark.parametrize("copy", [copy.deepcopy, lambda game: pickle.loads(pickle.dumps(game))])
+def test_pickles_and_deep_copies_go_on_to_the_bit(game_id, copy):
+    game = made(game_id, first_env_index=7)
+    copy(game).reset(seed=0)  # also before the first reset
+    actions = random_actions(game, 30)
+    game.reset(seed=1)
+    for a in actions[:5]:
+        game.step(a)
+    twin = copy(game)
+    assert twin.params == game.params
+    for a in actions[5:]:
+        assert_same(copied(game.step(a)), copied(twin.step(a)))
 
 
 def test_all_calls_with_the_same_game_share_one_compiled_step():

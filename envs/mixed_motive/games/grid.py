@@ -40,7 +40,7 @@ class GridGame(BatchedGame):
     ) -> None:
         self.pad_rows = params.height - 1 if params.view_radius is None else params.view_radius
         self.pad_cols = params.width - 1 if params.view_radius is None else params.view_radius
-        super().__init__(game_id, preset, params, params.num_agents, num_envs, first_env_index, auto_reset)
+        super().__init__(game_id, preset, params, num_envs, first_env_index, auto_reset)
 
     def _obs_shape(self) -> tuple[int, ...]:
         channels = self.params.num_agents + len(self.object_names) + 1

@@ -59,17 +59,6 @@ class MatrixGame(BatchedGame):
     count_names = ("cooperated",)
     params: MatrixParams
 
-    def __init__(
-        self,
-        game_id: str,
-        preset: str,
-        params: MatrixParams,
-        num_envs: int,
-        first_env_index: int,
-        auto_reset: bool,
-    ) -> None:
-        super().__init__(game_id, preset, params, params.num_agents, num_envs, first_env_index, auto_reset)
-
     @property
     def max_collective_reward(self) -> float | None:
         """The best joint action in every step."""

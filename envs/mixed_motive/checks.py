@@ -1,0 +1,71 @@
+"""What is wrong with the arguments of a batched game's calls."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mixed_motive.buffers import FIELDS, StepBuffers, array_layout
+from mixed_motive.errors import GameError
+
+__all__ = ["action_problems", "buffer_problems", "read_indices", "read_seed"]
+
+
+def read_seed(game_id: str, seed: int | None) -> int:
+    """The seed as an integer in [0, 2**64); a random one for None.
+
+    Raises:
+        GameError: If it is no such integer.
+    """
+    if seed is None:
+        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        number = -1
+    if not 0 <= number < 2**64 or isinstance(seed, bool):
+        raise GameError(f"{game_id}: reset", [f"seed={seed!r}: expected an integer in [0, 2**64) or None"])
+    return number
+
+
+def read_indices(
+    what: str, env_indices: Sequence[int] | npt.NDArray[np.integer[Any]] | None, num_envs: int, distinct: bool
+) -> npt.NDArray[np.intp]:
+    """Positions in the batch; all of them for None.
+
+    Raises:
+        GameError: If they are no integers, lie outside the batch or, where they must be distinct, are not.
+    """
+    if env_indices is None:
+        return np.arange(num_envs)
+    indices = np.asarray(env_indices)
+    problems = []
+    if indices.ndim != 1 or (indices.dtype.kind not in "iu" and indices.size > 0):
+        problems.append(f"env_indices is {indices.dtype} {indices.shape}, expected a sequence of integers")
+    elif ((indices < 0) | (indices >= num_envs)).any():
+        problems.append(f"env_indices has {indices.tolist()}, expected positions in [0, {num_envs})")
+    elif distinct and len(np.unique(indices)) != len(indices):
+        problems.append(f"env_indices has a position twice: {indices.tolist()}")
+    if problems:
+        raise GameError(what, problems)
+    return indices.astype(np.intp)
+
+
+def buffer_problems(found: StepBuffers, expected: StepBuffers) -> list[str]:
+    """Why a step cannot write into these arrays."""
+    pairs = zip(FIELDS, map(array_layout, found.arrays), map(array_layout, expected.arrays), strict=True)
+    return [f"out.{name} is {given}, expected {right}" for name, given, right in pairs if given != right]
+
+
+def action_problems(actions: npt.NDArray[Any], shape: tuple[int, ...]) -> list[str]:
+    """What is wrong with shape and dtype of a step's actions."""
+    problems = []
+    if actions.shape != shape:
+        problems.append(f"actions have shape {actions.shape}, expected (num_envs, num_agents) = {shape}")
+    if actions.dtype.kind not in "iu":
+        problems.append(f"actions have dtype {actions.dtype}, expected an integer dtype")
+    return problems
