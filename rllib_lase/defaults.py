@@ -38,7 +38,7 @@ _PPO: Mapping[str, Any] = {
 
 _GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "cleanup": {"all": {"gamma": 0.98}, "a2c": {}, "ppo": {}},
-    "snowdrift": {"all": {"gamma": 0.99}, "a2c": {}, "ppo": {}},
+    "snowdrift": {"all": {"gamma": 0.99, "lambda_": 0.0}, "a2c": {}, "ppo": {}},
     "matrix": {
         "all": {
             "gamma": 0.99,

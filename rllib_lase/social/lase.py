@@ -109,7 +109,7 @@ class LASEHook(SocialHook):
             wanted = (where[agent] & rollout.active[agent]).reshape(-1).nonzero().squeeze(-1)
             obs = rollout.obs[agent][:steps].flatten(0, 1)
             others = self._others[agent].to(obs.device)
-            for chunk in wanted.split(SWEEP_CHUNK):
+            for chunk in wanted.split(SWEEP_CHUNK) if len(wanted) else ():
                 shares = self._fractions(nets, obs[chunk].float(), joint_actions[chunk], others)
                 fractions[chunk[:, None], agent, others] = shares
         return gift_weights(

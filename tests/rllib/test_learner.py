@@ -1,0 +1,208 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from ray.rllib.core.learner.training_data import TrainingData
+
+from rllib_lase.rllib.algorithms import GOConfig, IndependentConfig, LASEConfig, LASEUniformConfig
+from rllib_lase.rllib.learner import SocialLearner
+from rllib_lase.social.hook import LearntRewards
+from tests.rollouts import random_rollout
+
+CONFIGS = {
+    "lase": LASEConfig,
+    "lase_uniform": LASEUniformConfig,
+    "go": GOConfig,
+    "independent": IndependentConfig,
+}
+
+
+def spaces_of(rollout):
+    import gymnasium as gym
+
+    obs = gym.spaces.Box(0, 1, rollout.groups[0].obs.shape[3:], np.uint8)
+    return {agent_id: (obs, gym.spaces.Discrete(5)) for agent_id in rollout.agent_ids}
+
+
+def make_learner(algo="lase", **settings):
+    config = CONFIGS[algo]().environment("cleanup").debugging(seed=0)
+    small = {"hidden_size": 16, "rounds_per_iteration": 1, "num_minibatches": 2, "num_epochs": 2}
+    config.training(**small | settings)
+    config.env_runners(num_envs_per_env_runner=4, rollout_fragment_length=8)
+    spec = config.get_multi_rl_module_spec(spaces=spaces_of(random_rollout(np.random.default_rng(0))))
+    learner = SocialLearner(config=config, module_spec=spec)
+    learner.build()
+    return learner
+
+
+def rollout_for(seed=0, **kwargs):
+    return random_rollout(np.random.default_rng(seed), **kwargs)
+
+
+def parameters_of(learner, agent):
+    module = learner.module[f"agent_{agent}"]
+    return {name: value.detach().clone() for name, value in module.named_parameters()}
+
+
+def blind(rollout, agent):
+    """The rollout with everything replaced by NaN that `agent` may not see."""
+    others = [j for j in range(rollout.num_agents) if j != agent]
+    group = rollout.groups[0]
+    obs, final_obs = group.obs.astype(np.float32), group.final_obs.astype(np.float32)
+    obs[others] = np.nan
+    final_obs[others] = np.nan
+    changed = {}
+    for name in ("rewards", "vf_preds", "action_logp", "final_vf_preds"):
+        changed[name] = getattr(rollout, name).copy()
+        changed[name][others] = np.nan
+    return dataclasses.replace(
+        rollout, groups=(dataclasses.replace(group, obs=obs, final_obs=final_obs),), **changed
+    )
+
+
+def as_float(rollout):
+    group = rollout.groups[0]
+    return dataclasses.replace(
+        rollout,
+        groups=(
+            dataclasses.replace(
+                group, obs=group.obs.astype(np.float32), final_obs=group.final_obs.astype(np.float32)
+            ),
+        ),
+    )
+
+
+@pytest.mark.parametrize("agent", [0, 2])
+@pytest.mark.parametrize("optimizer", ["a2c", "ppo"])
+@pytest.mark.parametrize("rule", ["eq5", "soft_q"])
+def test_what_an_agent_may_not_see_changes_nothing_it_learns_to_the_bit(agent, optimizer, rule):
+    rollout = as_float(rollout_for(num_steps=12, episode_length=6, leavers=True))
+    results = []
+    for seen in (rollout, blind(rollout, agent)):
+        learner = make_learner(optimizer=optimizer, sr_policy_rule=rule)
+        networks = learner._networks()
+        data = seen.to_tensors()
+        weights = learner.hook.gift_weights(data, networks, torch.ones_like(data.active))
+        # Gifts are what an agent is given: they are visible, so both learners get the same.
+        truth = learner.hook.rewards(rollout.to_tensors(), networks, torch.ones_like(data.dones)).rewards
+        received = truth.clone()
+        if seen is not rollout:
+            received[[j for j in range(3) if j != agent]] = float("nan")
+        learner._update_policies(data, LearntRewards(received))
+        learner.hook.observe(seen)
+        losses = learner.hook.losses(networks)
+        own = list(learner.module[f"agent_{agent}"].social.parameters())
+        gradients = torch.autograd.grad(sum(loss[agent] for loss in losses.values()), own)
+        results.append((weights[..., agent, :], parameters_of(learner, agent), losses, gradients))
+    (weights, params, losses, gradients), (weights_b, params_b, losses_b, gradients_b) = results
+    assert torch.equal(weights, weights_b)
+    assert all(torch.equal(params[name], params_b[name]) for name in params)
+    assert all(torch.equal(losses[group][agent], losses_b[group][agent]) for group in losses)
+    assert all(torch.equal(a, b) for a, b in zip(gradients, gradients_b, strict=True))
+    assert all(torch.isfinite(gradient).all() for gradient in gradients_b)
+
+
+@pytest.mark.parametrize("algo", sorted(CONFIGS))
+@pytest.mark.parametrize("optimizer", ["a2c", "ppo"])
+def test_a_round_changes_every_network_and_keeps_losses_finite(algo, optimizer):
+    learner = make_learner(algo, optimizer=optimizer)
+    before = [parameters_of(learner, agent) for agent in range(3)]
+    for k in range(4):
+        learner.update(training_data=TrainingData(batch=rollout_for(k)), timesteps={"env_steps": 0})
+    for agent in range(3):
+        after = parameters_of(learner, agent)
+        changed = {name.split(".")[0] for name in after if not after[name].equal(before[agent][name])}
+        assert changed == ({"policy", "social"} if algo.startswith("lase") else {"policy"})
+    report = learner.collect_report()
+    assert all(np.isfinite(values).all() for values in report["learner"].values())
+    assert np.isclose(report["rewards"].sum(), report["rewards_after_gifting"].sum()) or algo == "go"
+
+
+def test_groups_have_their_own_optimisers_and_learning_rates():
+    learner = make_learner(lr=1e-3, sr_lr=2e-3, conversion_lr=3e-3)
+    rates = {
+        group: learner.get_optimizer("agent_1", group).param_groups[0]["lr"]
+        for group in ("policy", "sr", "conversion")
+    }
+    assert rates == {"policy": 1e-3, "sr": 2e-3, "conversion": 3e-3}
+
+
+def test_learning_rates_fall_linearly_and_then_stay():
+    learner = make_learner("independent", lr=1e-3, lr_end=1e-4, schedule_env_steps=1000)
+    seen = []
+    for env_steps in (0, 500, 1000, 5000):
+        learner.update(training_data=TrainingData(batch=rollout_for()), timesteps={"env_steps": env_steps})
+        seen.append(learner.get_optimizer("agent_0", "policy").param_groups[0]["lr"])
+    assert np.allclose(seen, [1e-3, 5.5e-4, 1e-4, 1e-4])
+
+
+def test_gradients_are_clipped_for_each_agent_by_its_own_norm():
+    learner = make_learner("independent", optimizer="a2c", grad_clip=0.5)
+    rollout = rollout_for()
+    rewards = rollout.rewards.copy()
+    rewards[0] *= 1e4
+    learner.update(training_data=TrainingData(batch=dataclasses.replace(rollout, rewards=rewards)))
+    norms = learner.collect_report()["learner"]["policy_grad_norm"]
+    assert norms[0] > 100 * norms[1], "the report holds norms before clipping"
+    for agent in range(3):
+        gradients = [p.grad for p in learner.module[f"agent_{agent}"].policy.parameters()]
+        assert torch.stack([g.norm() for g in gradients]).norm() <= 0.5 + 1e-4
+
+
+def test_steps_after_an_agent_left_do_not_touch_its_policy():
+    rollout = as_float(rollout_for(num_steps=12, episode_length=6, leavers=True))
+    results = []
+    for spoil in (False, True):
+        learner = make_learner("independent")
+        rewards, obs = rollout.rewards.copy(), rollout.groups[0].obs.copy()
+        if spoil:
+            gone = ~rollout.active[0]
+            obs[0, :-1][gone] = 77.0
+        group = dataclasses.replace(rollout.groups[0], obs=obs)
+        changed = dataclasses.replace(rollout, rewards=rewards, groups=(group,))
+        learner.update(training_data=TrainingData(batch=changed))
+        results.append(parameters_of(learner, 0))
+    assert all(torch.equal(results[0][name], results[1][name]) for name in results[0])
+
+
+@pytest.mark.parametrize("optimizer", ["a2c", "ppo"])
+def test_a_recurrent_policy_learns_from_fragments_with_resets(optimizer):
+    learner = make_learner("lase", optimizer=optimizer, use_lstm=True, lstm_size=8)
+    rollout = rollout_for(num_steps=12, episode_length=5)
+    state = np.zeros((3, 4, 16), np.float32)
+    group = dataclasses.replace(rollout.groups[0], state_in=state)
+    learner.update(training_data=TrainingData(batch=dataclasses.replace(rollout, groups=(group,))))
+    assert np.isfinite(learner.collect_report()["learner"]["total_loss"]).all()
+
+
+def test_a_recurrent_policy_without_its_state_is_refused():
+    learner = make_learner("independent", use_lstm=True, lstm_size=8)
+    with pytest.raises(ValueError, match="state_in"):
+        learner.update(training_data=TrainingData(batch=rollout_for()))
+
+
+def test_episodes_are_refused_by_name():
+    learner = make_learner("independent")
+    with pytest.raises(TypeError, match="JointRollouts, found episodes"):
+        learner.update(training_data=TrainingData(episodes=[]))
+
+
+def test_judging_a_rollout_changes_nothing():
+    learner = make_learner()
+    before = parameters_of(learner, 0)
+    first = learner.judge(rollout_for())
+    second = learner.judge(rollout_for())
+    assert torch.equal(first.rewards, second.rewards)
+    assert torch.equal(first.gift_weights, second.gift_weights)
+    assert all(torch.equal(before[name], value) for name, value in parameters_of(learner, 0).items())
+
+
+def test_weights_of_an_agent_do_not_depend_on_how_many_others_there_are():
+    config = IndependentConfig().environment("cleanup").debugging(seed=5)
+    alone = config.get_multi_rl_module_spec(spaces=spaces_of(rollout_for(num_agents=2))).build()
+    crowd = config.get_multi_rl_module_spec(spaces=spaces_of(rollout_for(num_agents=4))).build()
+    for name, value in alone["agent_1"].named_parameters():
+        assert torch.equal(value, dict(crowd["agent_1"].named_parameters())[name])
+    first, second = (dict(crowd[f"agent_{i}"].named_parameters()) for i in (0, 1))
+    assert not torch.equal(first["policy.fc.weight"], second["policy.fc.weight"])
