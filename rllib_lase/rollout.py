@@ -104,7 +104,8 @@ class JointRollout:
 
     def to_tensors(self, device: torch.device | str = "cpu") -> TensorRollout:
         """The same data as tensors on `device`; on the CPU without a copy where the arrays are writeable."""
-        final_values = np.zeros(self.rewards.shape, np.float32)
+        # An agent that is truncated before the others sees its last observation in the next entry.
+        final_values = self.vf_preds[:, 1:].copy()
         final_values[:, self.final_index[:, 0], self.final_index[:, 1]] = self.final_vf_preds
 
         def tensor(array: NDArray[Any]) -> Tensor:
@@ -146,7 +147,7 @@ class TensorRollout:
     Attributes:
         obs: One `(T + 1, B, *obs)` per agent.
         state_in: One `(B, 2 * lstm_size)` per agent, or None.
-        final_vf_preds: `(N, T, B)`, scattered to the steps in which episodes ended; 0 elsewhere.
+        final_vf_preds: `(N, T, B)`, value of the last observation of an agent that is truncated in step t.
     """
 
     obs: tuple[Tensor, ...]
