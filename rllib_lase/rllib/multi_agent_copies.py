@@ -35,7 +35,7 @@ class MultiAgentEnvCopies(JointEnv):
 
     Args:
         env_creator: Makes one copy from an `EnvContext`.
-        env_config: The environment's options; of an `EnvContext` its worker's index is kept too.
+        env_config: The environment's options; of an `EnvContext` the worker's index and number are kept.
         num_envs: B.
         first_env_index: Index of the first copy over all runners; part of every copy's seed.
         name: The environment's name in messages.
@@ -55,10 +55,10 @@ class MultiAgentEnvCopies(JointEnv):
         self.num_envs = num_envs
         self._report = FaultReport(name, num_envs, first_env_index)
         self._envs: list[MultiAgentEnv] = []
-        worker_index = getattr(env_config, "worker_index", 0)
+        context = env_config if isinstance(env_config, EnvContext) else EnvContext(dict(env_config), 0)
         for b in range(num_envs):
             try:
-                self._envs.append(env_creator(EnvContext(dict(env_config), worker_index, vector_index=b)))
+                self._envs.append(env_creator(context.copy_with_overrides(vector_index=b)))
             except Exception as error:
                 self._report.threw(b, "the constructor", error)
             roster = read_roster(self._envs[b], name)
@@ -197,6 +197,7 @@ class MultiAgentEnvCopies(JointEnv):
             self._report.threw(b, "step()", error)
         self._report.check_parts(b, "step()", answer, _STEP_PARTS, self._known)
         obs, rewards, terminateds, truncateds, _ = answer
+        leavers = []
         all_terminated, all_truncated = bool(terminateds.get("__all__")), bool(truncateds.get("__all__"))
         for i, key in enumerate(roster.keys):
             terminated, truncated = bool(terminateds.get(key)), bool(truncateds.get(key))
@@ -208,9 +209,10 @@ class MultiAgentEnvCopies(JointEnv):
                 if key in rewards and self._number(i, b, rewards[key]) != 0:
                     self._report.late_reward(b, key, rewards[key])
                 continue
-            truncated = truncated and not terminated
-            outcome.terminateds[i, b], outcome.truncateds[i, b] = terminated, truncated
-            self._in_game[i, b] = not (terminated or truncated)
+            if terminated or truncated:
+                leavers.append(i)
+                (outcome.terminateds if terminated else outcome.truncateds)[i, b] = True
+                self._in_game[i, b] = False
             if key in obs:
                 self._take_obs(i, b, obs[key])
             elif not terminated:  # of an agent that terminated, the last observation is never used
@@ -220,7 +222,7 @@ class MultiAgentEnvCopies(JointEnv):
         if all_terminated or all_truncated or not self._in_game[:, b].any():
             self._end_episode(b)
         else:
-            self._clear_leavers(b)
+            self._clear_obs(leavers, b)
 
     def _end_episode(self, b: int) -> None:
         self._outcome.dones[b] = True
@@ -229,11 +231,13 @@ class MultiAgentEnvCopies(JointEnv):
         self._require_finite_obs([final[:, b : b + 1] for final in self.final_obs], b)
         self._reset_copy(b, None)
 
-    def _clear_leavers(self, b: int) -> None:
+    def _clear_obs(self, leavers: Sequence[int], b: int) -> None:
         """Zeros for agents that just terminated; those truncated keep their last observation for a step."""
-        for i in np.flatnonzero(self._outcome.terminateds[:, b]):
-            self._agent_obs[int(i)][b] = 0
-        self._truncated_early += [(int(i), b) for i in np.flatnonzero(self._outcome.truncateds[:, b])]
+        for i in leavers:
+            if self._outcome.terminateds[i, b]:
+                self._agent_obs[i][b] = 0
+            else:
+                self._truncated_early.append((i, b))
 
     def _hand_out_obs(self, obs_out: Sequence[NDArray[Any]]) -> None:
         self._require_finite_obs(self._obs, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -179,7 +179,7 @@ class FaultReport:
             found = f"a tuple of {len(answer)}" if isinstance(answer, tuple) else f"a {type(answer).__name__}"
             self.fail(b, call, found, f"a tuple ({', '.join(names)})", why="an older environment interface")
         for name, part in zip(names[:-1], answer, strict=False):
-            if not isinstance(part, Mapping):
+            if not isinstance(part, dict):
                 self.fail(b, f"{name} of {call}", f"a {type(part).__name__}", "a dict from agent ids")
             if not part.keys() <= known:
                 self.fail(

@@ -45,6 +45,8 @@ class ObsEncoder:
             obs: An observation as the environment gives it.
             thorough: Look at every value; if False at structure, shapes and dtypes only.
         """
+        if isinstance(self.space, spaces.Box):
+            return _box_problem(self.space, obs, thorough)
         return _problem(self.space, obs, thorough, "")
 
     def write(self, obs: Any, out: NDArray[Any]) -> None:

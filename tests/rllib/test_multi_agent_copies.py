@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from gymnasium import spaces
+from ray.rllib.env.env_context import EnvContext
 from ray.rllib.env.multi_agent_env import MultiAgentEnv
 from ray.rllib.env.wrappers.pettingzoo_env import ParallelPettingZooEnv, PettingZooEnv
 
@@ -115,11 +116,14 @@ def test_the_creator_gets_the_worker_index_and_the_copy_as_vector_index() -> Non
     contexts = []
 
     def create(config: Any) -> Line:
-        contexts.append((config.worker_index, config.vector_index, dict(config)))
+        contexts.append((config.worker_index, config.num_workers, config.vector_index, dict(config)))
+        config.pop("horizon")
         return Line(config)
 
     MultiAgentEnvCopies(create, {"horizon": 2}, 2)
-    assert contexts == [(0, 0, {"horizon": 2}), (0, 1, {"horizon": 2})]
+    MultiAgentEnvCopies(create, EnvContext({"horizon": 2}, 3, num_workers=4), 2)
+    expected = [(0, None), (0, None), (3, 4), (3, 4)]
+    assert contexts == [(*worker, copy % 2, {"horizon": 2}) for copy, worker in enumerate(expected)]
 
 
 def test_an_ended_episode_starts_again_in_the_same_step_and_keeps_its_last_observation() -> None:
@@ -187,6 +191,7 @@ def test_all_terminated_ends_everybody_for_good() -> None:
 def test_an_agent_that_is_both_terminated_and_truncated_is_terminated() -> None:
     copies, obs = started(
         horizon=2,
+        ending="each",
         spoil=lambda step, answer: (*answer[:2], {"cook": True}, answer[3], {}) if step == 2 else answer,
     )
     outcome = run(copies, obs, 2)
@@ -379,14 +384,14 @@ def test_a_fault_is_named_with_agent_copy_and_step(fault: str) -> None:
     ("part", "value", "words"),
     [
         (1, np.nan, "last step of episode 0: reward of agent 'cook'"),
-        (0, np.full(3, np.inf), "step 2 of episode 0: observation of agent 'cook': found inf at [0]"),
+        (0, np.full(3, np.inf), "step 4 of episode 0: observation of agent 'cook': found inf at [0]"),
     ],
 )
 def test_a_fault_in_the_last_step_of_an_episode_is_not_lost_in_the_reset(
     part: int, value: Any, words: str
 ) -> None:
-    copies, obs = started(horizon=2, spoil=spoiled(part, "cook", value, when=2))
-    run(copies, obs, 1)
+    copies, obs = started(horizon=4, spoil=spoiled(part, "cook", value, when=4))
+    run(copies, obs, 3)
     with pytest.raises(EnvironmentFault, match=re.escape(words)):
         run(copies, obs, 1)
 
