@@ -125,13 +125,12 @@ def to_multi_agent_episodes(
             if length == 0:
                 continue
             episode.agent_t_started[agent_id] = started
-            episode.env_t_to_agent_t[agent_id].extend(
+            episode.env_t_to_agent_t[agent_id] = InfiniteLookbackBuffer(
                 [*range(started, started + length + 1), *[episode.SKIP_ENV_TS_TAG] * (steps - length)]
             )
             episode.agent_episodes[agent_id] = _agent_episode(
                 rollout, chunk, agent, length, places[agent], outputs, episode
             )
-        episode.validate()
         episodes.append(episode)
         carry.advance(lane, steps, done)
     return episodes
