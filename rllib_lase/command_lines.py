@@ -6,11 +6,13 @@ import dataclasses
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rllib_lase.defaults import default_settings
 from rllib_lase.registry import ALGORITHMS
-from rllib_lase.runs import RunFolder
+
+if TYPE_CHECKING:
+    from rllib_lase.runs import RunFolder
 
 
 def option_name(setting: str) -> str:
@@ -28,9 +30,13 @@ def train_command(config: Mapping[str, Any], out: Path) -> str:
     Returns:
         One shell line; settings that have the game's tuned value are left out.
     """
-    words = ["lase", "train", config["game"], "--algo", config["algo"], "--optimizer", config["optimizer"]]
-    words += ["--seed", str(config["seed"]), *_option_words(config), "--out", str(out)]
-    return shlex.join(words)
+    return shlex.join(["lase", "train", *train_words(config, out)])
+
+
+def train_words(config: Mapping[str, Any], out: Path) -> list[str]:
+    """The words of that command after `lase train`."""
+    words = [config["game"], "--algo", config["algo"], "--optimizer", config["optimizer"]]
+    return [*words, "--seed", str(config["seed"]), *_option_words(config), "--out", str(out)]
 
 
 def compare_command(runs: Sequence[RunFolder], out: Path) -> list[str]:

@@ -207,7 +207,7 @@ class RunFolder:
         publish(pa.Table.from_pandas(episodes, preserve_index=False), path)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """Writes summary.json, which marks the run as done; the keys are checked first.
+        """Writes summary.json, which marks the run as done, after all rows; the keys are checked first.
 
         Raises:
             RunError: all faults in one message.
@@ -216,6 +216,7 @@ class RunFolder:
         path = self.path / "summary.json"
         content = normalise(summary)
         check_summary(content, path)
+        self.flush()
         write_json(path, content)
 
     def flush(self) -> None:

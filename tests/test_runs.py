@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import pytest
 from rllib_lase import runs
 from rllib_lase.run_schema import SUMMARY_KEYS
 from rllib_lase.runs import RunError, RunFolder, find_runs
+from tests.interpreter import run_python
 from tests.synthetic_runs import AGENTS, progress_row, run_config, write_run
 
 
@@ -80,6 +79,15 @@ def test_rows_are_published_while_training_goes_on(tmp_path: Path, monkeypatch: 
     now = 6.0
     run.append_progress(progress_row(2, 200))
     assert len(RunFolder.open(tmp_path).progress()) == 2
+
+
+def test_whoever_reads_a_summary_finds_every_row_beside_it(run: RunFolder, tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path / "new", run_config()) as new:
+        new.append_progress(progress_row(1, 100))
+        new.append_gifts(1, 100, AGENTS, np.eye(4), np.ones(4))
+        new.write_summary(run.summary())
+        assert len(RunFolder.open(new.path).progress()) == 1
+        assert len(RunFolder.open(new.path).gifts()) == 16
 
 
 def test_a_column_may_come_late_and_have_gaps(tmp_path: Path) -> None:
@@ -254,5 +262,4 @@ def test_runs_are_found_in_natural_order(tmp_path: Path) -> None:
 
 def test_reading_and_writing_runs_imports_neither_ray_nor_torch() -> None:
     code = "import sys, rllib_lase.runs, rllib_lase.evaluation; print({'ray', 'torch'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+    assert run_python(code) == "set()"

@@ -136,26 +136,34 @@ def display_frame(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def rich_table(frame: pd.DataFrame, title: str) -> Table:
+def rich_table(frame: pd.DataFrame, title: str, width: int) -> Table:
     """The table for a terminal.
 
     Args:
         frame: As `comparison_frame` returns it.
         title: Its heading.
+        width: Characters of a line. Where they do not suffice, bookkeeping and then a game's own columns are
+            left out, last ones first.
 
     Returns:
-        A table that `rich.print` shows; the caption explains the interval.
+        A table that rich prints; the caption explains the interval.
     """
     from rich.table import Table
 
     shown = display_frame(frame)
-    table = Table(
-        title=title,
-        caption="mean ± half of the 95 % interval over seeds; n/a: undefined",
-        row_styles=["", "dim"],
-    )
+    optional = [readable(name) for name in _game_columns(frame)]
+    optional += [METRICS[name].axis_label for name in ("env_steps_per_second", "env_steps", "wall_seconds")]
+    left_out = 0
+    while optional and _table_width(shown) > width:
+        shown = shown.drop(columns=optional.pop())
+        left_out += 1
+    caption = "mean ± half of the 95 % interval over seeds; n/a: undefined"
+    if left_out:
+        caption += f"; {left_out} more columns in a wider terminal"
+    table = Table(title=title, caption=caption)
     for column in shown.columns:
-        table.add_column(column, justify="left" if column in ("Game", "Algorithm") else "right")
+        left = column in ("Game", "Algorithm")
+        table.add_column(column, justify="left" if left else "right", no_wrap=left)
     for row in shown.itertuples(index=False):
         table.add_row(*row)
     return table
@@ -192,6 +200,12 @@ def _interval_text(row: pd.Series[Any], name: str) -> str:
     if 0 < row[f"{name}_seeds"] < row["seeds"]:
         text += f" ({row[f'{name}_seeds']} of {row['seeds']})"
     return text
+
+
+def _table_width(shown: pd.DataFrame) -> int:
+    """Characters that the table takes, heads broken at spaces, cells not."""
+    widths = [max(map(len, [*column.split(), *shown[column]])) for column in shown.columns]
+    return sum(widths) + 3 * len(widths) + 1
 
 
 def _game_columns(frame: pd.DataFrame) -> list[str]:

@@ -55,11 +55,22 @@ def test_people_read_labels_and_plus_minus(runs: list[RunFolder]) -> None:
 
 
 def test_a_terminal_shows_every_row(runs: list[RunFolder]) -> None:
-    console = Console(width=200, file=io.StringIO(), record=True)
-    console.print(rich_table(comparison_frame(runs), "cleanup"))
+    console = Console(width=160, file=io.StringIO(), record=True)
+    console.print(rich_table(comparison_frame(runs), "cleanup", 160))
     text = console.export_text()
     assert "independent (ppo)" in text
     assert "95 % interval" in text
+    assert "more columns" not in text
+    assert "Apples" in text
+
+
+def test_a_narrow_terminal_shows_fewer_columns_and_says_so(runs: list[RunFolder]) -> None:
+    console = Console(width=90, file=io.StringIO(), record=True)
+    console.print(rich_table(comparison_frame(runs), "cleanup", 90))
+    text = console.export_text()
+    assert "more columns in a wider terminal" in " ".join(text.split())
+    assert "…" not in text
+    assert "Wall" not in text
 
 
 def test_runs_with_other_settings_are_not_mixed(tmp_path: Path) -> None:

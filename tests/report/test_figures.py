@@ -1,8 +1,5 @@
 """Pictures: drawn from data, the same every time, in two themes."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -12,6 +9,7 @@ from rllib_lase.report import figures
 from rllib_lase.report.curves import SeedCurves
 from rllib_lase.report.figures import BarPanel, Bars, CurvePanel, HeatMap, Line
 from rllib_lase.report.theme import DARK, LIGHT, algorithm_colour, in_dark, render_svg
+from tests.interpreter import run_python
 
 
 def curve_figure() -> Figure:
@@ -119,5 +117,4 @@ def test_drawing_leaves_no_trace_in_matplotlibs_global_state() -> None:
         "from tests.report.test_figures import curve_figure, render_svg; render_svg(curve_figure)\n"
         "print(matplotlib.rcParams.copy() == before, 'matplotlib.pyplot' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["True", "False"]
+    assert run_python(code).split() == ["True", "False"]

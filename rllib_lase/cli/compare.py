@@ -1,0 +1,164 @@
+"""`lase compare`: several algorithms with several seeds, in parallel, ending in one table and one report."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rllib_lase.cli.options import Option, UsageError, Words, print_help, read_words, whole_number
+from rllib_lase.cli.plans import (
+    RunPlan,
+    all_setting_options,
+    budget_options,
+    check_game,
+    check_learner,
+    check_settings,
+    game_options,
+    given_settings,
+    out_folder,
+)
+from rllib_lase.command_lines import train_words
+from rllib_lase.defaults import default_env_steps
+from rllib_lase.registry import ALGORITHMS, SHORT_IDS
+
+_ALGOS = "lase,independent,go"
+_SEEDS = 3
+_FILE_WIDTH = 160
+_DESCRIPTION = """Trains every algorithm with every seed, in parallel over the cores, and writes one run
+folder each, table.csv and report.html. Runs that are there already with the same settings are kept,
+so the same command goes on where it was stopped."""
+
+
+def run(words: Sequence[str]) -> int:
+    """Runs the command; returns its exit code."""
+    if {"-h", "--help"} & set(words):
+        game = next((word for word in words if not word.startswith("-")), "")
+        print_help("lase compare", _DESCRIPTION, _options(list(ALGORITHMS), game))
+        return 0
+    given = read_words(words, _options(list(ALGORITHMS), ""))
+    plans = _plan(given)
+    out = out_folder(given, f"runs/compare-{given.values.get('game')}")
+    overwrite = given.values.get("overwrite", False)
+    episodes = given.values.get("evaluation_episodes", 128)
+    kept = _runs_to_keep(plans, out, overwrite, given) if not given.problems else set()
+    if given.problems:
+        raise UsageError(given.problems)
+
+    from rllib_lase.cli.overview import make_overview
+    from rllib_lase.cli.pool import Job, run_jobs
+
+    jobs = []
+    for plan in plans:
+        job_words = [*train_words(plan.config(), out / plan.name), "--evaluation-episodes", str(episodes)]
+        job = Job(plan.name, [*job_words, "--overwrite"], out / "logs" / f"{plan.name}.log")
+        job.state = "kept" if plan.name in kept else "waiting"
+        jobs.append(job)
+    at_once = min(given.values.get("jobs", _cores()), len(jobs))
+    budget = f"{plans[0].env_steps:,} env steps"
+    title = f"{plans[0].game}: {len(jobs)} runs of {budget}, {at_once} at a time, in {out}"
+    interrupted = False
+    with make_overview(jobs, title) as on_change:
+        try:
+            run_jobs(jobs, at_once, on_change)
+        except KeyboardInterrupt:
+            interrupted = True
+    _conclude(out)
+    failed = [job for job in jobs if job.state == "failed"]
+    for job in failed:
+        sys.stderr.write(f"{job.name} failed: {job.last_words()}\n  its log: {job.log}\n")
+    if interrupted:
+        sys.stderr.write(
+            f"Interrupted. The same command goes on where it stopped; finished runs are in {out}\n"
+        )
+        return 130
+    return 1 if failed else 0
+
+
+def _options(algos: Sequence[str], game: str) -> list[Option]:
+    known = ", ".join([*ALGORITHMS, *SHORT_IDS])
+    return [
+        *game_options(),
+        Option("--algos", f"algorithms, with commas between, of {known} [{_ALGOS}]", _split, "ID,ID,..",
+               "what to train"),
+        Option("--seeds", f"seeds per algorithm: 0, 1, .. [{_SEEDS}]", whole_number(1), "N", "what to train"),
+        *budget_options(game),
+        Option("--out", "folder of the comparison [runs/compare-GAME]", str, "DIR", "where"),
+        Option("--jobs", f"runs at a time [the {_cores()} cores]", whole_number(1), "N", "where"),
+        *all_setting_options(algos, game, None),
+    ]  # fmt: skip
+
+
+def _plan(given: Words) -> list[RunPlan]:
+    """The runs, seed by seed, so that every algorithm has some results early; problems go into the words."""
+    game, game_params = check_game(given)
+    names = given.values.get("algos", _split(_ALGOS))
+    learners = [learner for name in names if (learner := check_learner(name, given, "--algos"))]
+    changes = given_settings(given, [spec for spec, _ in learners])
+    env_steps = given.values.get("env_steps", default_env_steps(game))
+    plans = []
+    for spec, optimizer in learners:
+        own = {
+            name: value for name, value in changes.items() if name in spec.settings_class.__dataclass_fields__
+        }
+        settings = check_settings(spec, optimizer, own, env_steps, given)
+        plans.append(RunPlan(game, game_params, spec.algo_id, optimizer, 0, env_steps, own, settings))
+    for index, plan in enumerate(plans):
+        if plan.name in [other.name for other in plans[:index]]:
+            given.problems.append(f"--algos: {plan.learner} is there twice; leave one out")
+    return [plan.with_seed(seed) for seed in range(given.values.get("seeds", _SEEDS)) for plan in plans]
+
+
+def _runs_to_keep(plans: Sequence[RunPlan], out: Path, overwrite: bool, given: Words) -> set[str]:
+    """Names of the plans that are finished already; folders that hold something else are problems."""
+    from rllib_lase.run_schema import RunError
+    from rllib_lase.runs import RunFolder, creation_problem
+
+    kept = set()
+    for plan in plans:
+        folder = out / plan.name
+        try:
+            if overwrite or not (folder / "config.json").is_file():
+                problem = creation_problem(folder, overwrite)
+                given.problems += [f"--out: {problem}"] if problem else []
+                continue
+            run_folder = RunFolder.open(folder)
+            if not plan.is_plan_of(run_folder.config):
+                given.problems.append(
+                    f"--out: {folder}: holds a run with other settings. Choose another folder, or --overwrite"
+                )
+            elif run_folder.is_finished:
+                kept.add(plan.name)
+        except RunError as error:
+            given.problems += [f"--out: {line}" for line in str(error).splitlines()]
+    return kept
+
+
+def _conclude(out: Path) -> None:
+    """Prints and writes the table and the report over all finished runs of the folder."""
+    from rich.console import Console
+
+    from rllib_lase.evaluation.table import comparison_frame, rich_table
+    from rllib_lase.report import write_report
+    from rllib_lase.runs import find_runs
+
+    finished = [run_folder for run_folder in find_runs(out) if run_folder.is_finished]
+    if not finished:
+        return
+    frame = comparison_frame(finished)
+    frame.to_csv(out / "table.csv", index=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _FILE_WIDTH)
+    console.print(rich_table(frame, f"{out}", console.width))
+    sys.stdout.write(f"table  {out / 'table.csv'}\nreport {write_report(out)}\n")
+
+
+def _split(word: str) -> list[str]:
+    names = [name.strip() for name in word.split(",") if name.strip()]
+    if not names:
+        raise ValueError("expected algorithm ids with commas between")
+    return names
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,100 @@
+"""Entry of the `lase` command: finds the subcommand, turns errors into messages and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from rllib_lase.cli.options import UsageError, closest
+from rllib_lase.version import __version__
+
+COMMANDS = {
+    "train": "train one algorithm on one game, evaluate it and write its report",
+    "compare": "train several algorithms with several seeds and put them into one table",
+    "evaluate": "play episodes with a trained run",
+    "report": "write the report of a run or a comparison again",
+}
+"""The subcommands; each is a module of this package with a function `run(words) -> exit code`."""
+
+_EXAMPLES = """examples:
+  lase train cleanup
+  lase train ipd --algo lase --env-steps 100000 --seed 1 --out runs/ipd
+  lase compare cleanup --algos lase,ppo,go --seeds 5 --out runs/comparison
+  lase evaluate runs/ipd --episodes 512
+
+`lase COMMAND --help` explains a command and its options."""
+
+USAGE_ERROR, FAILED, INTERRUPTED = 2, 1, 130
+
+
+def main() -> None:
+    """The console script: fixes Python's hash seed, runs the command, exits with its code."""
+    _fix_hash_seed()
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(words: Sequence[str]) -> int:
+    """Runs a command.
+
+    Args:
+        words: The command line without the program's name.
+
+    Returns:
+        Exit code: 0, 1 for a run that failed, 2 for wrong words, 130 after Ctrl-C.
+    """
+    if not words or words[0] in ("-h", "--help", "help"):
+        _print_help()
+        return 0
+    command, *rest = words
+    if command == "--version":
+        _say(f"rllib-lase {__version__}")
+        return 0
+    if command not in COMMANDS:
+        known = ", ".join(COMMANDS)
+        return _refuse(
+            "lase", [f"unknown command {command!r}{closest(command, COMMANDS) or '.'} Known: {known}."]
+        )
+    # RLlib greets every algorithm with a warning about its migration to the new API stack.
+    logging.getLogger("ray.rllib").setLevel(logging.ERROR)
+    try:
+        return int(importlib.import_module(f"rllib_lase.cli.{command}").run(rest))
+    except UsageError as error:
+        return _refuse(f"lase {command}", error.problems)
+    except KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted.\n")
+        return INTERRUPTED
+    except ModuleNotFoundError as error:
+        if error.name not in ("ray", "torch", "pandas", "pyarrow", "rich", "matplotlib", "jinja2"):
+            raise
+        return _refuse(
+            f"lase {command}",
+            [f"needs {error.name}, which is not installed: pip install 'rllib-lase[rllib]'"],
+        )
+
+
+def _refuse(command: str, problems: Sequence[str]) -> int:
+    count = f"{len(problems)} problems" if len(problems) > 1 else "1 problem"
+    lines = [f"{command}: {count}, nothing was started", *(f"  {problem}" for problem in problems)]
+    sys.stderr.write("\n".join([*lines, f"`{command} --help` shows what it understands.", ""]))
+    return USAGE_ERROR
+
+
+def _print_help() -> None:
+    lines = ["usage: lase COMMAND ...", "", (__doc__ or "").splitlines()[0], "", "commands:"]
+    lines[2] = "LASE and its baselines on mixed-motive games, trained with Ray RLlib."
+    lines += [f"  {name:<10}{text}" for name, text in COMMANDS.items()]
+    _say("\n".join([*lines, "", _EXAMPLES]))
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+def _fix_hash_seed() -> None:
+    """Starts Python again with a fixed hash seed if it is random: RLlib orders some sets by it."""
+    if os.environ.get("PYTHONHASHSEED", "random") == "random":
+        environment = {**os.environ, "PYTHONHASHSEED": "0"}
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)

@@ -1,0 +1,110 @@
+"""`lase evaluate`: plays episodes with a trained run and prints what they came to."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rllib_lase.cli.options import Option, UsageError, print_help, read_words, whole_number
+
+if TYPE_CHECKING:
+    from rllib_lase.runs import RunFolder
+
+_OPTIONS = [
+    Option("RUN", "a run's folder, its --out"),
+    Option("--episodes", "episodes to play [128]", whole_number(1), "N"),
+    Option("--seed", "seed of games and actions [as in the run's own evaluation]", whole_number(0), "N"),
+    Option("--out", "JSON file to write the results to [none]", metavar="FILE"),
+]
+_DESCRIPTION = """Plays whole episodes with sampled actions, from the run's latest checkpoint.
+The run's own files stay as they are."""
+
+
+def run(words: Sequence[str]) -> int:
+    """Runs the command; returns its exit code."""
+    if {"-h", "--help"} & set(words):
+        print_help("lase evaluate", _DESCRIPTION, _OPTIONS)
+        return 0
+    given = read_words(words, _OPTIONS)
+    run_folder, checkpoint = None, Path()
+    if "run" not in given.values:
+        given.problems.append("RUN: missing; give the --out of a run")
+    else:
+        from rllib_lase.run_schema import RunError
+        from rllib_lase.runs import RunFolder
+
+        try:
+            run_folder = RunFolder.open(given.values["run"])
+            checkpoint = _latest_checkpoint(run_folder)
+        except RunError as error:
+            given.problems += [f"RUN: {line}" for line in str(error).splitlines()]
+    if given.problems or run_folder is None:
+        raise UsageError(given.problems)
+    return _evaluate(run_folder, checkpoint, given.values)
+
+
+def _evaluate(run_folder: RunFolder, checkpoint: Path, values: dict[str, Any]) -> int:
+    from rich.console import Console
+
+    from rllib_lase.registry import ALGORITHMS
+    from rllib_lase.rllib.algorithm import SocialAlgorithm
+    from rllib_lase.rllib.evaluate import evaluate
+    from rllib_lase.run_schema import write_json
+    from rllib_lase.training import evaluation_seed, evaluation_summary, ray_session
+
+    config = run_folder.config
+    settings = ALGORITHMS[config["algo"]].settings_class(**config["settings"])
+    seed = values.get("seed", evaluation_seed(config["seed"]))
+    with ray_session(settings):
+        algorithm = SocialAlgorithm.from_checkpoint(checkpoint)
+        result = evaluate(algorithm, values.get("episodes", 128), seed)
+        algorithm.stop()
+    summary = evaluation_summary(result)
+    console = Console(highlight=False)
+    console.print(_table(result.agent_ids, summary, f"{config['game']}: {run_folder.algorithm}"))
+    if "out" in values:
+        write_json(Path(values["out"]), {"run": str(run_folder.path), "seed": seed, **summary})
+        sys.stdout.write(f"{values['out']}\n")
+    return 0
+
+
+def _table(agent_ids: Sequence[str], summary: dict[str, Any], title: str) -> Any:
+    """One row per agent, and the group's numbers below."""
+    from rich.table import Table
+
+    from rllib_lase.evaluation.metrics import share_given
+    from rllib_lase.evaluation.table import format_number, readable
+
+    given = share_given(summary["gift_weights"])
+    counts = summary["counts_per_agent"]
+    table = Table(
+        title=f"{title}, {summary['num_evaluation_episodes']} episodes",
+        caption=f"collective reward {format_number(summary['collective_reward'])}; "
+        f"equality {format_number(summary['equality'])} before, "
+        f"{format_number(summary['equality_after_gifting'])} after gifting",
+    )
+    for column in ("Agent", "Reward", "After gifting", "Share given", *map(readable, counts)):
+        table.add_column(column, justify="left" if column == "Agent" else "right")
+    for index, agent_id in enumerate(agent_ids):
+        numbers = [
+            summary["reward_per_agent"][index],
+            summary["reward_after_gifting_per_agent"][index],
+            given[index],
+            *(values[index] for values in counts.values()),
+        ]
+        table.add_row(agent_id, *map(format_number, numbers))
+    return table
+
+
+def _latest_checkpoint(run_folder: RunFolder) -> Path:
+    from rllib_lase.run_schema import RunError
+
+    checkpoints = sorted(run_folder.checkpoints_path.glob("env_steps_*"))
+    if not checkpoints:
+        raise RunError(
+            f"{run_folder.checkpoints_path}: holds no checkpoint. Likely cause: the run was stopped before "
+            "it was saved. Train it again."
+        )
+    return checkpoints[-1]

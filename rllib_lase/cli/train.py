@@ -1,0 +1,145 @@
+"""`lase train`: one run, with live progress; Ctrl-C keeps what was learnt."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from rllib_lase.cli.options import Option, UsageError, one_of, print_help, read_words, whole_number
+from rllib_lase.cli.plans import (
+    RunPlan,
+    all_setting_options,
+    budget_options,
+    check_game,
+    check_learner,
+    check_settings,
+    game_options,
+    given_settings,
+    out_folder,
+)
+from rllib_lase.defaults import default_env_steps
+from rllib_lase.registry import ALGORITHMS, SHORT_IDS
+
+_DESCRIPTION = """Trains one algorithm on one game, evaluates it with sampled actions, and writes a folder
+with its curves, gift weights, episodes, checkpoint and report.html."""
+
+
+def run(words: Sequence[str]) -> int:
+    """Runs the command; returns its exit code."""
+    if {"-h", "--help"} & set(words):
+        _print_help(words)
+        return 0
+    plan, out, overwrite, episodes, progress = read_plan(words)
+    from rllib_lase.cli.display import make_display
+    from rllib_lase.runs import RunFolder
+    from rllib_lase.training import TrainSpec, train
+
+    spec = TrainSpec(
+        game=plan.game,
+        algo=plan.algo,
+        out=out,
+        optimizer=plan.optimizer,
+        seed=plan.seed,
+        env_steps=plan.env_steps,
+        game_params=plan.game_params,
+        settings=plan.changes,
+        evaluation_episodes=episodes,
+        overwrite=overwrite,
+    )
+    with make_display(progress, f"{plan.game}: {plan.learner}, seed {plan.seed}") as display:
+        try:
+            with _announced_interrupt(display.note):
+                run_folder = train(spec, display.update)
+        except KeyboardInterrupt:
+            display.note(_what_is_left(out))
+            return 130
+        display.finish(RunFolder.open(run_folder.path))
+    return 0
+
+
+def _options(algos: Sequence[str], game: str, optimizer: str | None) -> list[Option]:
+    algorithms = ", ".join([*ALGORITHMS, *SHORT_IDS])
+    return [
+        *game_options(),
+        Option("--algo", f"algorithm, one of {algorithms} [lase]", metavar="ID", group="what to train"),
+        Option("--seed", "seed of everything [0]", whole_number(0), "N", "what to train"),
+        *budget_options(game),
+        Option("--out", "the run's own folder [runs/GAME/ALGO-OPTIMIZER-seedN]", str, "DIR", "where"),
+        Option("--progress", "live, lines or json [live in a terminal, else lines]",
+               one_of("live", "lines", "json"), "MODE", "where"),
+        *all_setting_options(algos, game, optimizer),
+    ]  # fmt: skip
+
+
+def read_plan(words: Sequence[str]) -> tuple[RunPlan, Path, bool, int, str | None]:
+    """The plan of the run, its folder, whether to replace what is there, evaluation episodes, progress mode.
+
+    Raises:
+        UsageError: with everything that is wrong.
+    """
+    given = read_words(words, _options(list(ALGORITHMS), "", None))
+    game, game_params = check_game(given)
+    learner = check_learner(given.values.get("algo", "lase"), given, "--algo")
+    changes = given_settings(given, [learner[0]] if learner else [])
+    if learner is None:
+        raise UsageError(given.problems)
+    spec, optimizer = learner
+    env_steps = given.values.get("env_steps", default_env_steps(game))
+    own = {name: value for name, value in changes.items() if name in spec.settings_class.__dataclass_fields__}
+    settings = check_settings(spec, optimizer, own, env_steps, given)
+    seed = given.values.get("seed", 0)
+    plan = RunPlan(game, game_params, spec.algo_id, optimizer, seed, env_steps, own, settings)
+    out = out_folder(given, f"runs/{game}/{plan.name}")
+    overwrite = given.values.get("overwrite", False)
+    from rllib_lase.runs import creation_problem
+
+    if game:
+        problem = creation_problem(out, overwrite)
+        given.problems += [f"--out: {problem}"] if problem else []
+    if given.problems:
+        raise UsageError(given.problems)
+    episodes = given.values.get("evaluation_episodes", 128)
+    return plan, out, overwrite, episodes, given.values.get("progress")
+
+
+def _print_help(words: Sequence[str]) -> None:
+    """Help with the values that this game and algorithm would have."""
+    given = read_words(
+        [word for word in words if word not in ("-h", "--help")], _options(list(ALGORITHMS), "", None)
+    )
+    learner = check_learner(given.values.get("algo", "lase"), given, "--algo")
+    algo, optimizer = (learner[0].algo_id, learner[1]) if learner else ("lase", None)
+    options = _options([algo], given.values.get("game", ""), optimizer)
+    print_help(
+        "lase train", _DESCRIPTION, options, "Example: lase train cleanup --algo lase --seed 1 --out runs/c1"
+    )
+
+
+@contextmanager
+def _announced_interrupt(note: Callable[[str], None]) -> Iterator[None]:
+    """Says what happens on the first Ctrl-C, as evaluation and saving take a while."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, previous)
+        note("Interrupted: evaluating and saving what was learnt. Press Ctrl-C again to leave at once.")
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _what_is_left(out: Path) -> str:
+    from rllib_lase.runs import RunFolder
+
+    if not (out / "progress.parquet").is_file():
+        return "Stopped before the first iteration; nothing was learnt."
+    run = RunFolder.open(out)
+    done = int(run.progress()["env_steps"].iloc[-1])
+    state = "evaluated and saved" if run.has_summary else "the training curve is saved, without an evaluation"
+    return f"Stopped after {done:,} of {run.config['env_steps']:,} env steps; {state}: {out}"
