@@ -16,7 +16,7 @@ from rllib_lase.settings import Optimizer, Settings, setting_names
 OPTIMIZER: Mapping[str, Optimizer] = {"cleanup": "ppo", "snowdrift": "a2c", "matrix": "a2c"}
 
 #: Env steps of a full training run.
-ENV_STEPS: Mapping[str, int] = {"cleanup": 350_000, "snowdrift": 300_000, "matrix": 500_000}
+ENV_STEPS: Mapping[str, int] = {"cleanup": 450_000, "snowdrift": 300_000, "matrix": 500_000}
 
 _A2C: Mapping[str, Any] = {
     "num_envs_per_env_runner": 16,

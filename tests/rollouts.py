@@ -24,7 +24,7 @@ def random_rollout(
     """A rollout of random numbers with a consistent story of who was in the game when.
 
     Args:
-        episode_length: Episodes are truncated after so many steps (counted from `first_step`); None: none end.
+        episode_length: Episodes are truncated after so many steps, counted from `first_step`; None: never.
         leavers: Agent 0 terminates halfway through each episode.
     """
     shape = (num_agents, num_steps, num_envs)

@@ -28,7 +28,9 @@ def test_encoder_runs_once_per_observation_whatever_the_number_of_counterfactual
     net = SRNet((7, 5, 5), (7,) * 4, own=0, hidden_size=16)
     calls = []
     net.encoder.register_forward_hook(lambda *_: calls.append(1))
-    net.q_swaps(net.encoder(torch.rand(3, 7, 5, 5)), torch.zeros(3, 4, dtype=torch.long), torch.tensor([1, 2, 3]))
+    net.q_swaps(
+        net.encoder(torch.rand(3, 7, 5, 5)), torch.zeros(3, 4, dtype=torch.long), torch.tensor([1, 2, 3])
+    )
     assert len(calls) == 1
 
 

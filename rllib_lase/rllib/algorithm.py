@@ -93,13 +93,17 @@ class SocialAlgorithm(Algorithm):
         if runner is not None and learner is not None and learner.device.type == "cpu":
             runner.use_module(learner.module)
 
+    @property
+    def _has_local_learner(self) -> bool:
+        return self.learner_group._learner is not None
+
     def _shares_module(self) -> bool:
         runner, learner = self._local_runner(), self.learner_group._learner
         return runner is not None and learner is not None and runner.module is learner.module
 
     def _ask_learner(self, question: Any) -> Any:
         """`question(learner)`, wherever the learner lives."""
-        if self.learner_group._learner is not None:
+        if self._has_local_learner:
             return question(self.learner_group._learner)
         return next(iter(self.learner_group.foreach_learner(question))).get()
 
@@ -146,7 +150,11 @@ class SocialAlgorithm(Algorithm):
         if runner is not None:
             rollout = runner.sample_rollout(length, epsilon)
             self._round_env_steps = rollout.env_steps()
-            return TrainingData(batch=cast(Any, rollout))
+            return (
+                TrainingData(batch=rollout)
+                if self._has_local_learner
+                else TrainingData(batch_refs=[ray.put(rollout)])
+            )
         refs = self.env_runner_group.foreach_env_runner(
             lambda remote: remote.sample_rollout(length, epsilon),
             local_env_runner=False,

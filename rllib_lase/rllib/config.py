@@ -137,9 +137,22 @@ class SocialConfig(AlgorithmConfig):
         return self
 
     @override(AlgorithmConfig)
+    def build_algo(self, *args: Any, **kwargs: Any) -> Any:
+        """Builds the algorithm.
+
+        Raises:
+            SettingsError: before anything is built. RLlib would drop values that equal -1, its mark
+                of deprecated settings, and silently go on with its own default.
+        """
+        self.settings()
+        return super().build_algo(*args, **kwargs)
+
+    @override(AlgorithmConfig)
     def validate(self) -> None:
         """Checks everything; all faulty settings in one error."""
         super().validate()
+        if self.in_evaluation:  # RLlib changes sampling settings there, and nothing is learnt
+            return
         self.settings()
         if self.num_learners > 1:
             raise SettingsError(

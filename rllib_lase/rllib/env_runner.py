@@ -17,6 +17,7 @@ from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 from ray.rllib.core import COMPONENT_RL_MODULE, DEFAULT_AGENT_ID
 from ray.rllib.core.rl_module.multi_rl_module import MultiRLModule
 from ray.rllib.env import INPUT_ENV_SPACES
+from ray.rllib.env.env_context import EnvContext
 from ray.rllib.env.env_runner import EnvRunner
 from ray.rllib.env.multi_agent_episode import MultiAgentEpisode
 from ray.rllib.utils.annotations import override
@@ -33,6 +34,7 @@ from ray.rllib.utils.metrics import (
     WEIGHTS_SEQ_NO,
 )
 
+import mixed_motive
 from rllib_lase.rllib.episode_account import EpisodeAccount, FinishedEpisodes
 from rllib_lase.rllib.episodes import EpisodeCarry, to_multi_agent_episodes
 from rllib_lase.rllib.game_env import make_joint_env
@@ -41,6 +43,7 @@ from rllib_lase.rllib.policies import JointPolicy, RLlibPolicies, StackedPolicie
 from rllib_lase.rollout import AgentGroup, JointRollout
 
 _EVALUATION_SEED_OFFSET = 1_000_000
+_EVALUATION_FRAGMENT_LENGTH = 50
 
 
 class BatchedEnvRunner(EnvRunner, Checkpointable):
@@ -94,7 +97,10 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         refused = {
             "env_to_module_connector": config._env_to_module_connector is not None,
             "module_to_env_connector": config._module_to_env_connector is not None,
-            "batch_mode='complete_episodes'": config.batch_mode == "complete_episodes",
+            "batch_mode='complete_episodes'": (
+                config.batch_mode == "complete_episodes"
+                and not config.in_evaluation  # RLlib's own default there
+            ),
         }
         for hook in ("on_episode_step", "on_episode_start", "on_episode_end", "on_episode_created"):
             refused[f"callback {hook}"] = getattr(config, f"callbacks_{hook}", None) is not None
@@ -102,9 +108,9 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         if found:
             raise ValueError(
                 f"BatchedEnvRunner cannot serve {', '.join(found)}: it steps whole batches, "
-                "never single timesteps. Remove the setting, or use RLlib's own runner: "
-                ".env_runners(env_runner_cls=ray.rllib.env.multi_agent_env_runner.MultiAgentEnvRunner) with one "
-                "of RLlib's own algorithms"
+                "never single timesteps. Remove the setting, or use RLlib's own runner with one of RLlib's "
+                "own algorithms: .env_runners(env_runner_cls="
+                "ray.rllib.env.multi_agent_env_runner.MultiAgentEnvRunner)"
             )
 
     @override(EnvRunner)
@@ -117,10 +123,16 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         if self.worker_index == 0 and self.num_workers > 0 and not config.create_env_on_local_worker:
             return
         first = max(0, self.worker_index - 1) * self.num_envs
-        self.env = make_joint_env(config.env, dict(config.env_config), self.num_envs, first)
+        self.env = make_joint_env(config.env, self._env_context(), self.num_envs, first)
         self._lanes = np.arange(first, first + self.num_envs)
         self._account = EpisodeAccount(len(self.env.agent_ids), self.num_envs, len(self.env.count_names))
         self._needs_reset = True
+
+    def _env_context(self) -> EnvContext:
+        context = EnvContext(dict(self.config.env_config), self.worker_index, num_workers=self.num_workers)
+        if self._episodes_mode and self.config.env in mixed_motive.GAMES:
+            context.setdefault("obs_dtype", "float32")  # RLlib's own modules take no integers
+        return context
 
     @override(EnvRunner)
     def make_module(self) -> None:
@@ -214,6 +226,8 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         return [episode for rollout in rollouts for episode in self._to_episodes(rollout)]
 
     def _fragment_length(self) -> int:
+        if self.config.in_evaluation and not self._episodes_mode:
+            return _EVALUATION_FRAGMENT_LENGTH  # RLlib sets 1 there
         return int(self.config.get_rollout_fragment_length(self.worker_index))
 
     def _to_episodes(self, rollout: JointRollout) -> list[MultiAgentEpisode]:

@@ -102,7 +102,7 @@ def evaluate(algorithm: SocialAlgorithm, num_episodes: int, seed: int) -> Social
 
 
 def record_episode(algorithm: SocialAlgorithm, seed: int, max_steps: int = 1000) -> list[NDArray[np.uint8]]:
-    """Pictures of one episode with sampled actions, one per step; empty if the environment has no pictures."""
+    """Pictures of one episode with sampled actions, one per step; none if the environment has none."""
     runner = _evaluation_runner(algorithm, 1, seed)
     env = runner.env
     if env is None:

@@ -41,6 +41,7 @@ class SocialLearner(TorchLearner):
         """Builds modules and optimisers, and the hook that they share."""
         self.settings = self.config.settings()
         super().build()
+        self._module_ids = tuple(self.module.keys())
         self.hook = self.config.make_hook(self.spaces())
         self._schedules = Schedules(self.settings)
         self._rounds = 0
@@ -52,7 +53,7 @@ class SocialLearner(TorchLearner):
         """Agents and their spaces, in the order of the modules."""
         modules = self._modules()
         return JointSpaces(
-            tuple(self.module.keys()),
+            self._module_ids,
             tuple(module.observation_space for module in modules),
             tuple(module.action_space for module in modules),
         )
@@ -161,7 +162,7 @@ class SocialLearner(TorchLearner):
             flat = normalize_advantages(advantages.flatten(1), data.active.flatten(1))
             advantages = flat.view_as(advantages)
         lr = self._schedules.lr
-        for module_id in self.module.keys():  # noqa: SIM118 - a MultiRLModule is no dict
+        for module_id in self._module_ids:
             self.get_optimizer(module_id, POLICY).param_groups[0]["lr"] = lr
         for rows in self._minibatches(data):
             self._policy_step(data, advantages, targets, rows)
@@ -195,7 +196,7 @@ class SocialLearner(TorchLearner):
             old_action_logp=take(data.action_logp, rows) if self.settings.optimizer == "ppo" else None,
             clip_param=self.settings.clip_param,
         )
-        self._descend(POLICY, losses["total_loss"], self.settings.grad_clip)
+        self._step(POLICY, self._gradients(POLICY, losses["total_loss"]), self.settings.grad_clip)
         self._note({name: loss.detach() for name, loss in losses.items()})
 
     def _forward_policy(
@@ -222,30 +223,37 @@ class SocialLearner(TorchLearner):
         return (values if copies is None else values[:, :, copies]).flatten(1)
 
     def _update_social(self, networks: Sequence[Networks]) -> None:
+        """One update of the hook's networks; all gradients first, as a loss may pass through another group."""
+        gradients = {}
         for group, losses in self.hook.losses(networks).items():
             clock = time.perf_counter()
-            self._descend(group, losses, self.hook.grad_clip(group))
+            gradients[group] = self._gradients(group, losses)
             self._note({f"{group}_loss": losses.detach()})
             self._lap(group, clock)
+        for group, own in gradients.items():
+            self._step(group, own, self.hook.grad_clip(group))
 
-    def _descend(self, group: str, losses: Tensor, grad_clip: float) -> None:
-        """One Adam step of every agent's parameter group on its own loss.
+    def _parameters(self, group: str) -> list[list[nn.Parameter]]:
+        """Per agent, the parameters of one group."""
+        optimizers = [self.get_optimizer(module_id, group) for module_id in self._module_ids]
+        return [optimizer.param_groups[0]["params"] for optimizer in optimizers]
 
-        Args:
-            group: Optimiser name.
-            losses: `(N,)`, one per agent; row i depends on agent i's parameters alone.
-            grad_clip: Bound on each agent's own gradient norm.
+    def _gradients(self, group: str, losses: Tensor) -> tuple[Tensor, ...]:
+        """Gradients of `(N,)` losses with respect to one parameter group of all agents, agents in order.
+
+        Row i of the losses depends on agent i's parameters alone, so that the sum mixes nothing.
         """
-        optimizers = [self.get_optimizer(module_id, group) for module_id in self.module.keys()]  # noqa: SIM118
-        parameters = [optimizer.param_groups[0]["params"] for optimizer in optimizers]
-        flat = [parameter for agent in parameters for parameter in agent]
-        gradients = torch.autograd.grad(losses.sum(), flat)
-        for parameter, gradient in zip(flat, gradients, strict=True):
-            parameter.grad = gradient
-        norms = []
-        for agent, optimizer in zip(parameters, optimizers, strict=True):
-            norms.append(nn.utils.clip_grad_norm_(agent, grad_clip))
-            optimizer.step()
+        flat = [parameter for agent in self._parameters(group) for parameter in agent]
+        return torch.autograd.grad(losses.sum(), flat)
+
+    def _step(self, group: str, gradients: Sequence[Tensor], grad_clip: float) -> None:
+        """One Adam step of every agent, its gradient clipped by its own norm."""
+        rest, norms = iter(gradients), []
+        for module_id, parameters in zip(self._module_ids, self._parameters(group), strict=True):
+            for parameter in parameters:
+                parameter.grad = next(rest)
+            norms.append(nn.utils.clip_grad_norm_(parameters, grad_clip))
+            self.get_optimizer(module_id, group).step()
         self._note({f"{group}_grad_norm": torch.stack(norms)})
 
     @override(TorchLearner)

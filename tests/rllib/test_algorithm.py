@@ -45,7 +45,9 @@ def test_every_algorithm_trains_reports_and_evaluates(config_class):
     social = result["social"]
     assert result["env_runners"]["num_env_steps_sampled_lifetime"] == 240
     assert social["env_steps"] == 240
-    assert social["collective_reward"] == pytest.approx(result["env_runners"]["episode_return_mean"], abs=1e-3)
+    assert social["collective_reward"] == pytest.approx(
+        result["env_runners"]["episode_return_mean"], abs=1e-3
+    )
     assert 0 <= social["share_given"] <= 1
     assert any(not np.array_equal(before[name], value) for name, value in weights_of(algorithm).items())
     evaluation = evaluate(algorithm, 6, seed=1)
@@ -195,23 +197,28 @@ def test_a_nan_stops_the_run_in_the_same_iteration_and_is_named(spoil, words):
     with pytest.raises(RuntimeError) as raised:
         algorithm.train()
     message = str(raised.value)
-    assert all(word in message.lower() for word in [*words, "step 3", "environment 0"])
+    assert all(word in message.lower() for word in [*words, "step 3", "env index 0"])
     algorithm.stop()
 
 
 def test_rllibs_unmodified_ppo_trains_on_the_batched_runner():
-    config = PPOConfig().environment("snowdrift", env_config={"obs_dtype": "float32"})
+    config = PPOConfig().environment("snowdrift", env_config={})
     config.multi_agent(
         policies=[f"agent_{i}" for i in range(4)], policy_mapping_fn=lambda agent_id, *_, **__: agent_id
     )
-    config.env_runners(env_runner_cls=BatchedEnvRunner, num_envs_per_env_runner=8, rollout_fragment_length=25)
+    config.env_runners(
+        env_runner_cls=BatchedEnvRunner,
+        num_env_runners=0,
+        num_envs_per_env_runner=8,
+        rollout_fragment_length=25,
+    )
     config.training(train_batch_size_per_learner=200, minibatch_size=100, num_epochs=1)
     config.rl_module(model_config={"fcnet_hiddens": [16], "conv_filters": [[8, 3, 1]]})
     config.debugging(seed=0, log_level="ERROR")
     algorithm = config.build_algo()
-    for _ in range(3):
+    for _ in range(4):
         result = algorithm.train()
-    assert result["env_runners"]["num_env_steps_sampled_lifetime"] == 600
+    assert result["env_runners"]["num_env_steps_sampled_lifetime"] == 800
     assert result["env_runners"]["episode_return_mean"] > 0
     assert np.isfinite(result["learners"]["agent_0"]["total_loss"])
     algorithm.stop()

@@ -11,7 +11,9 @@ from tests.rllib.line_env import Line
 HORIZON = 50  # of snowdrift
 
 
-def make_runner(game="snowdrift", config_class=IndependentConfig, copies=4, seed=0, env_config=None, **settings):
+def make_runner(
+    game="snowdrift", config_class=IndependentConfig, copies=4, seed=0, env_config=None, **settings
+):
     config = config_class().environment(game, env_config=env_config or {}).debugging(seed=seed)
     config.training(hidden_size=16, **settings)
     config.env_runners(num_envs_per_env_runner=copies, rollout_fragment_length=10)
@@ -123,7 +125,9 @@ def test_returns_and_counts_of_episodes_are_sums_over_fragments():
 
 def test_any_multi_agent_env_is_sampled_by_class_and_by_registered_name():
     register_env("line_for_runner", lambda config: Line(dict(config)))
-    by_class, by_name = (make_runner(env, LASEConfig).sample_rollout(9, 0.0) for env in (Line, "line_for_runner"))
+    by_class, by_name = (
+        make_runner(env, LASEConfig).sample_rollout(9, 0.0) for env in (Line, "line_for_runner")
+    )
     assert by_class.agent_ids == ("walker_2", "walker_10", "cook")
     assert by_class.dones.sum() == 4 * 2
     assert np.array_equal(by_class.actions, by_name.actions)

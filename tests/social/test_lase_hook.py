@@ -5,12 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-from rllib_lase.settings import LASESettings
+from rllib_lase.settings import GOSettings, LASESettings, Settings
 from rllib_lase.social.go import GOHook
 from rllib_lase.social.hook import JointSpaces
 from rllib_lase.social.independent import IndependentHook
 from rllib_lase.social.lase import LASEHook, LASEUniformHook
-from rllib_lase.settings import GOSettings, Settings
 from tests.rollouts import random_rollout
 
 OBS = gym.spaces.Box(0, 1, (4, 5, 5), np.uint8)
@@ -18,10 +17,14 @@ OBS = gym.spaces.Box(0, 1, (4, 5, 5), np.uint8)
 
 def make(hook_class=LASEHook, num_agents=3, **settings):
     spaces = JointSpaces(
-        tuple(f"agent_{i}" for i in range(num_agents)), (OBS,) * num_agents, (gym.spaces.Discrete(5),) * num_agents
+        tuple(f"agent_{i}" for i in range(num_agents)),
+        (OBS,) * num_agents,
+        (gym.spaces.Discrete(5),) * num_agents,
     )
     torch.manual_seed(0)
-    hook = hook_class(LASESettings(hidden_size=16, sr_batch_size=32, conversion_batch_size=32, **settings), spaces, 0)
+    hook = hook_class(
+        LASESettings(hidden_size=16, sr_batch_size=32, conversion_batch_size=32, **settings), spaces, 0
+    )
     return hook, [hook.extra_modules(agent) for agent in range(num_agents)]
 
 
@@ -38,7 +41,9 @@ def test_gifts_only_move_rewards_and_weights_are_distributions(hook_class, keep_
     assert torch.allclose(learnt.rewards.sum(0), data.rewards.sum(0), atol=1e-5)
     assert torch.allclose(learnt.gift_weights.sum(-1), torch.ones(()), atol=1e-6)
     assert learnt.gift_weights.min() >= 0
-    off_diagonal = learnt.gift_weights - torch.diag_embed(torch.diagonal(learnt.gift_weights, dim1=-2, dim2=-1))
+    off_diagonal = learnt.gift_weights - torch.diag_embed(
+        torch.diagonal(learnt.gift_weights, dim1=-2, dim2=-1)
+    )
     assert off_diagonal.max() <= 0.5 + 1e-6, "1 / (N - 1)"
 
 
@@ -97,7 +102,9 @@ def test_each_agents_losses_depend_on_its_own_networks_alone(rule):
         for agent in range(3):
             for other in range(3):
                 parameters = list(nets[other][group].parameters())
-                gradients = torch.autograd.grad(values[agent], parameters, retain_graph=True, allow_unused=True)
+                gradients = torch.autograd.grad(
+                    values[agent], parameters, retain_graph=True, allow_unused=True
+                )
                 touched = any(g is not None and bool(g.any()) for g in gradients)
                 assert touched == (agent == other)
 
@@ -106,7 +113,9 @@ def test_eq4_leaves_the_sr_policy_alone_and_eq5_the_conversion_network():
     hook, nets = make()
     hook.observe(random_rollout(np.random.default_rng(0), num_steps=20))
     losses = hook.losses(nets)
-    through = torch.autograd.grad(losses["sr"][0], list(nets[0]["conversion"].parameters()), allow_unused=True)
+    through = torch.autograd.grad(
+        losses["sr"][0], list(nets[0]["conversion"].parameters()), allow_unused=True
+    )
     assert all(gradient is None for gradient in through)
 
 

@@ -63,7 +63,9 @@ def test_a_fragment_longer_than_the_ring_keeps_its_end():
     rollout = random_rollout(rng, num_steps=9)
     replay = JointReplay(5 * 4)
     replay.add(rollout)
-    assert np.array_equal(np.sort(replay.own("rewards", 0, np.arange(20))), np.sort(rollout.rewards[0, 4:].ravel()))
+    assert np.array_equal(
+        np.sort(replay.own("rewards", 0, np.arange(20))), np.sort(rollout.rewards[0, 4:].ravel())
+    )
 
 
 @pytest.mark.parametrize("more", [1, 4])
