@@ -16,6 +16,8 @@ from rllib_lase.cli import entry
 from rllib_lase.cli.display import LineDisplay, clock, progress_line
 from rllib_lase.cli.train import read_plan
 from rllib_lase.command_lines import train_command
+from rllib_lase.defaults import default_env_steps, default_settings
+from rllib_lase.registry import ALGORITHMS
 from rllib_lase.runs import RunFolder
 from tests.interpreter import environment, run_python
 from tests.synthetic_runs import progress_row, write_run
@@ -238,6 +240,19 @@ def test_ctrl_c_says_what_is_left_and_where(
     assert lines[1].startswith("Interrupted: evaluating and saving what was learnt.")
     assert message in lines[2]
     assert left == "nothing" or str(tmp_path / "run") in lines[2]
+
+
+def test_ctrl_c_after_training_lets_the_run_end(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def train(spec: Any, on_progress: Callable[[Any], None]) -> RunFolder:
+        on_progress(progress(1000))
+        os.kill(os.getpid(), signal.SIGINT)
+        return write_run(spec.out, iterations=1)
+
+    fake_training(monkeypatch, train)
+    assert lase("train", "ipd", "--out", str(tmp_path / "run")) == 0
+    assert "Press Ctrl-C again to leave at once." in capsys.readouterr().out
 
 
 def test_lines_are_rare_but_the_last_one_always_comes(capsys: Capture) -> None:

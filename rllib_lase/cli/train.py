@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from rllib_lase.cli.options import Option, UsageError, one_of, print_help, read_words, whole_number
 from rllib_lase.cli.plans import (
@@ -22,6 +22,10 @@ from rllib_lase.cli.plans import (
 )
 from rllib_lase.defaults import default_env_steps
 from rllib_lase.registry import ALGORITHMS, SHORT_IDS
+
+if TYPE_CHECKING:
+    from rllib_lase.cli.display import Display
+    from rllib_lase.training import Progress
 
 _DESCRIPTION = """Trains one algorithm on one game, evaluates it with sampled actions, and writes a folder
 with its curves, gift weights, episodes, checkpoint and report.html."""
@@ -51,8 +55,8 @@ def run(words: Sequence[str]) -> int:
     )
     with make_display(progress, f"{plan.game}: {plan.learner}, seed {plan.seed}") as display:
         try:
-            with _announced_interrupt(display.note):
-                run_folder = train(spec, display.update)
+            with _Interrupt(display) as interrupt:
+                run_folder = train(spec, interrupt.watch)
         except KeyboardInterrupt:
             display.note(_what_is_left(out))
             return 130
@@ -118,20 +122,35 @@ def _print_help(words: Sequence[str]) -> None:
     )
 
 
-@contextmanager
-def _announced_interrupt(note: Callable[[str], None]) -> Iterator[None]:
-    """Says what happens on the first Ctrl-C, as evaluation and saving take a while."""
+class _Interrupt:
+    """Makes the first Ctrl-C end the training, and only that: what was learnt is evaluated and saved.
 
-    def handle(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, previous)
-        note("Interrupted: evaluating and saving what was learnt. Press Ctrl-C again to leave at once.")
-        raise KeyboardInterrupt
+    Once training is over the first Ctrl-C changes nothing. The second one always leaves at once.
+    """
 
-    previous = signal.signal(signal.SIGINT, handle)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)
+    def __init__(self, display: Display) -> None:
+        self._display = display
+        self._is_training = True
+
+    def watch(self, progress: Progress) -> None:
+        """Passes progress on to the display."""
+        self._is_training = progress.env_steps < progress.total_env_steps
+        self._display.update(progress)
+
+    def __enter__(self) -> _Interrupt:
+        self._previous = signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        signal.signal(signal.SIGINT, self._previous)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, self._previous)
+        self._display.note(
+            "Interrupted: evaluating and saving what was learnt. Press Ctrl-C again to leave at once."
+        )
+        if self._is_training:
+            raise KeyboardInterrupt
 
 
 def _what_is_left(out: Path) -> str:

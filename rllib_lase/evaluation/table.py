@@ -159,11 +159,12 @@ def rich_table(frame: pd.DataFrame, title: str, width: int) -> Table:
         left_out += 1
     caption = "mean ± half of the 95 % interval over seeds; n/a: undefined"
     if left_out:
-        caption += f"; {left_out} more columns in a wider terminal"
+        caption += f"; columns left out for want of room: {left_out}"
     table = Table(title=title, caption=caption)
     for column in shown.columns:
         left = column in ("Game", "Algorithm")
-        table.add_column(column, justify="left" if left else "right", no_wrap=left)
+        narrowest = max(map(len, column.split()))
+        table.add_column(column, justify="left" if left else "right", no_wrap=left, min_width=narrowest)
     for row in shown.itertuples(index=False):
         table.add_row(*row)
     return table
