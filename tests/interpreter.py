@@ -13,7 +13,12 @@ def environment() -> dict[str, str]:
 def run_python(code: str) -> str:
     """What the code prints."""
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment(), timeout=120
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(),
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -57,8 +57,8 @@ def run(words: Sequence[str]) -> int:
         return _refuse(
             "lase", [f"unknown command {command!r}{closest(command, COMMANDS) or '.'} Known: {known}."]
         )
-    # RLlib greets every algorithm with a warning about its migration to the new API stack.
-    logging.getLogger("ray.rllib").setLevel(logging.ERROR)
+    # RLlib greets every algorithm with a warning about its own migration to the new API stack.
+    logging.getLogger("ray.rllib.algorithms.algorithm_config").setLevel(logging.ERROR)
     try:
         return int(importlib.import_module(f"rllib_lase.cli.{command}").run(rest))
     except UsageError as error:

@@ -23,6 +23,8 @@ from rllib_lase.runs import RunFolder, find_runs
 from rllib_lase.version import __version__
 
 _SVG_WIDTH = re.compile(r'width="([0-9.]+)pt"')
+_PIXELS_PER_POINT = 1.5
+"""Size of pictures on the page, so that their small print has that of captions."""
 
 
 def write_report(folder: Path | str) -> Path:
@@ -184,7 +186,7 @@ def _embed(pictures: Sequence[Picture]) -> list[dict[str, Any]]:
                 "caption": picture.caption,
                 "alt": picture.alt,
                 "folded": picture.folded,
-                "width": _SVG_WIDTH.findall(svg)[0],
+                "width": round(float(_SVG_WIDTH.findall(svg)[0]) * _PIXELS_PER_POINT),
                 "light": _data_uri(svg.encode(), "image/svg+xml"),
                 "dark": _data_uri(in_dark(svg).encode(), "image/svg+xml"),
             }

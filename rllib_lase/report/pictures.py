@@ -23,6 +23,7 @@ from rllib_lase.runs import RunFolder
 _BAND = "Line: mean over seeds; band: one standard deviation; thin lines: the seeds."
 _MAX_HEAT_MAPS = 8
 _MANY_AGENTS = 12
+_AGENT_COLOURS = (5, 6, 1, 3, 2, 4, 0, 7)
 _EQUALITY_LIMITS = (0.0, 1.03)
 
 
@@ -335,8 +336,8 @@ def _agent_label(agent: str) -> str:
 
 
 def _agent_colour(index: int) -> int:
-    """Agents walk through the palette from its other end, so that they do not look like algorithms."""
-    return 5 - index
+    """The first agents are coloured as in the games' pictures, but for what is too pale for a line."""
+    return _AGENT_COLOURS[index % len(_AGENT_COLOURS)]
 
 
 def _numbers(values: Iterable[float]) -> str:
