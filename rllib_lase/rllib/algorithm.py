@@ -174,8 +174,11 @@ class SocialAlgorithm(Algorithm):
         """
         message = {COMPONENT_RL_MODULE: ray.put(self.module_state()), WEIGHTS_SEQ_NO: 0}
         self.env_runner_group.foreach_env_runner(
-            "set_state", kwargs={"state": message}, local_env_runner=self._local_runner() is not None
+            "set_state", kwargs={"state": message}, local_env_runner=False
         )
+        local = self._local_runner()
+        if local is not None:
+            local.set_state(message)
 
     def _report_iteration(self, iteration_env_steps: int) -> None:
         runner = self._local_runner()

@@ -223,7 +223,7 @@ class SocialLearner(TorchLearner):
         return (values if copies is None else values[:, :, copies]).flatten(1)
 
     def _update_social(self, networks: Sequence[Networks]) -> None:
-        """One update of the hook's networks; all gradients first, as a loss may pass through another group."""
+        """One update of the hook's networks; all gradients first: a loss may pass through another group."""
         gradients = {}
         for group, losses in self.hook.losses(networks).items():
             clock = time.perf_counter()
