@@ -248,13 +248,18 @@ class SocialLearner(TorchLearner):
 
     def _step(self, group: str, gradients: Sequence[Tensor], grad_clip: float) -> None:
         """One Adam step of every agent, its gradient clipped by its own norm."""
-        rest, norms = iter(gradients), []
-        for module_id, parameters in zip(self._module_ids, self._parameters(group), strict=True):
-            for parameter in parameters:
-                parameter.grad = next(rest)
-            norms.append(nn.utils.clip_grad_norm_(parameters, grad_clip))
+        agents = self._parameters(group)
+        squares = torch.stack(torch._foreach_norm(gradients)).square()
+        norms = torch.stack([part.sum() for part in squares.split([len(agent) for agent in agents])]).sqrt()
+        factors = (grad_clip / norms.clamp_min(1e-6)).clamp_max(1)
+        per_tensor = [factors[i] for i, agent in enumerate(agents) for _ in agent]
+        torch._foreach_mul_(gradients, per_tensor)
+        flat = [parameter for agent in agents for parameter in agent]
+        for parameter, gradient in zip(flat, gradients, strict=True):
+            parameter.grad = gradient
+        for module_id in self._module_ids:
             self.get_optimizer(module_id, group).step()
-        self._note({f"{group}_grad_norm": torch.stack(norms)})
+        self._note({f"{group}_grad_norm": norms})
 
     @override(TorchLearner)
     def compute_loss_for_module(self, *, module_id: str, config: Any, batch: Any, fwd_out: Any) -> Any:
