@@ -15,6 +15,7 @@ import numpy as np
 import ray
 import torch
 
+import mixed_motive
 from rllib_lase.defaults import default_env_steps, default_settings
 from rllib_lase.evaluation.metrics import equality, share_given
 from rllib_lase.registry import AlgorithmSpec, resolve_algorithm
@@ -118,7 +119,7 @@ def train(spec: TrainSpec, on_progress: Callable[[Progress], None] | None = None
     config = {
         "game": spec.game,
         "game_params": dict(spec.game_params),
-        "preset": spec.game_params.get("preset"),
+        "preset": spec.game_params.get("preset") or _default_preset(spec.game),
         "algo": algo_spec.algo_id,
         "optimizer": settings.optimizer,
         "seed": spec.seed,
@@ -136,6 +137,11 @@ def train(spec: TrainSpec, on_progress: Callable[[Progress], None] | None = None
     if interrupted:
         raise KeyboardInterrupt
     return folder
+
+
+def _default_preset(game: str) -> str | None:
+    """The preset that a game has unless told otherwise; None for environments of others."""
+    return mixed_motive.GAMES[game].default_preset if game in mixed_motive.GAMES else None
 
 
 def build(
@@ -261,6 +267,9 @@ def _finish(
         "wall_seconds": seconds,
         "env_steps_per_second": env_steps / seconds,
     }
+    ceiling = algorithm.max_collective_reward
+    if ceiling is not None:
+        summary["max_collective_reward"] = ceiling
     folder.write_summary(summary | evaluation_summary(evaluation))
     frames = record_episode(algorithm, evaluation_seed(spec.seed))
     if frames:

@@ -117,6 +117,15 @@ class SocialAlgorithm(Algorithm):
         """Episodes ended since the start of training."""
         return self._num_episodes
 
+    @property
+    def max_collective_reward(self) -> float | None:
+        """Ceiling of the collective reward per episode, where the environment knows one."""
+        ceilings: list[float | None] = self.env_runner_group.foreach_env_runner(
+            lambda runner: runner.env.max_collective_reward,
+            local_env_runner=self._local_runner() is not None,
+        )
+        return ceilings[0]
+
     def judge(self, rollout: JointRollout) -> LearntRewards:
         """What the social preference makes of any rollout of these agents, gift weights at every step."""
         learnt: LearntRewards = self._ask_learner(lambda learner: learner.judge(rollout))

@@ -54,6 +54,7 @@ class GameCopies(JointEnv):
         self.action_spaces = MappingProxyType(dict.fromkeys(self.agent_ids, self.game.action_space))
         self.groups = (tuple(range(len(self.agent_ids))),)
         self.count_names = tuple(self.game.count_names)
+        self.max_collective_reward = self.game.max_collective_reward
         self._buffers = self.game.new_buffers()
         self._next_obs = _agent_major(self._buffers.obs)
         self._last_obs = _agent_major(self._buffers.final_obs)

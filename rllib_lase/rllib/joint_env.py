@@ -52,6 +52,7 @@ class JointEnv(abc.ABC):
         count_names: Names of the C counted events.
         final_obs: Per group `(n, B, *obs)`; the last observation of the old episode, valid for copies whose
             episode ended in the latest step.
+        max_collective_reward: Ceiling of the collective reward per episode, or None if unknown.
     """
 
     num_envs: int
@@ -61,6 +62,7 @@ class JointEnv(abc.ABC):
     groups: tuple[tuple[int, ...], ...]
     count_names: tuple[str, ...]
     final_obs: tuple[NDArray[Any], ...]
+    max_collective_reward: float | None = None
 
     @abc.abstractmethod
     def reset(self, seed: int | None, obs_out: Sequence[NDArray[Any]]) -> None:

@@ -238,15 +238,15 @@ class SocialLearner(TorchLearner):
         optimizers = [self.get_optimizer(module_id, group) for module_id in self._module_ids]
         return [optimizer.param_groups[0]["params"] for optimizer in optimizers]
 
-    def _gradients(self, group: str, losses: Tensor) -> tuple[Tensor, ...]:
+    def _gradients(self, group: str, losses: Tensor) -> list[Tensor]:
         """Gradients of `(N,)` losses with respect to one parameter group of all agents, agents in order.
 
         Row i of the losses depends on agent i's parameters alone, so that the sum mixes nothing.
         """
         flat = [parameter for agent in self._parameters(group) for parameter in agent]
-        return torch.autograd.grad(losses.sum(), flat)
+        return list(torch.autograd.grad(losses.sum(), flat))
 
-    def _step(self, group: str, gradients: Sequence[Tensor], grad_clip: float) -> None:
+    def _step(self, group: str, gradients: list[Tensor], grad_clip: float) -> None:
         """One Adam step of every agent, its gradient clipped by its own norm."""
         agents = self._parameters(group)
         squares = torch.stack(torch._foreach_norm(gradients)).square()

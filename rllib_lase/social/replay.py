@@ -92,8 +92,8 @@ class JointReplay:
     def joint_actions(self, flat: NDArray[np.int64]) -> NDArray[np.int64]:
         """Executed joint actions `(len(flat), N)`."""
         actions = self._arrays["actions"]
-        taken: NDArray[np.int64] = actions.reshape(len(actions), -1)[:, flat].T
-        return np.ascontiguousarray(taken)
+        taken: NDArray[np.int64] = np.ascontiguousarray(actions.reshape(len(actions), -1)[:, flat].T)
+        return taken
 
     def own(self, name: str, agent: int, flat: NDArray[np.int64]) -> NDArray[Any]:
         """One agent's own `rewards`, `terminateds` or `active`, `(len(flat),)`."""
