@@ -115,7 +115,7 @@ def _expanded(convs: Sequence[nn.Conv2d], shape: tuple[int, ...]) -> tuple[Tenso
     kernels = torch.stack([conv.weight.flatten() for conv in convs])
     padded = torch.cat([kernels, kernels.new_zeros(len(convs), 1)], 1)
     index = _expansion(convs[0].weight.shape[0], *shape).to(kernels.device)
-    weight = padded[:, index.flatten()].unflatten(1, tuple(index.shape))
+    weight = padded.index_select(1, index.flatten()).unflatten(1, tuple(index.shape))
     positions = index.shape[1] // convs[0].weight.shape[0]
     bias = torch.stack([cast(Tensor, conv.bias) for conv in convs]).repeat_interleave(positions, 1)
     return weight, bias.unsqueeze(1)

@@ -103,7 +103,8 @@ class JointReplay:
     def successors(self, flat: NDArray[np.int64]) -> NDArray[np.int64]:
         """Flat indices of the next steps of the same copies."""
         slots, copies = self._arrays["lane_step"].shape
-        return (flat + copies) % (slots * copies)
+        following: NDArray[np.int64] = (flat + copies) % (slots * copies)
+        return following
 
     def get_state(self) -> dict[str, Any]:
         """All of the ring, exactly."""
