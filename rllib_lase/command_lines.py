@@ -47,14 +47,15 @@ def compare_command(runs: Sequence[RunFolder], out: Path) -> list[str]:
         out: The folder to write to.
 
     Returns:
-        One `lase compare` line where it can express the runs: one game, the same options and seeds 0, 1, ..
+        One `lase compare` line where it can express the runs: one game, the same options and seeds in a row
         for every algorithm. Else one `lase train` line per run.
     """
     seeds: dict[tuple[str, str], list[int]] = {}
     for run in runs:
         seeds.setdefault((run.config["algo"], run.config["optimizer"]), []).append(run.config["seed"])
     num_seeds = len(next(iter(seeds.values())))
-    regular = all(sorted(values) == list(range(num_seeds)) for values in seeds.values())
+    first = min(next(iter(seeds.values())))
+    regular = all(sorted(values) == list(range(first, first + num_seeds)) for values in seeds.values())
     optimizers = {optimizer for algo, optimizer in seeds if algo != "independent"}
     options = {(run.config["game"], *_option_words(run.config)) for run in runs}
     if not regular or len(optimizers) > 1 or len(options) > 1:
@@ -62,6 +63,7 @@ def compare_command(runs: Sequence[RunFolder], out: Path) -> list[str]:
     game, *rest = options.pop()
     algos = ",".join(optimizer if algo == "independent" else algo for algo, optimizer in seeds)
     words = ["lase", "compare", game, "--algos", algos, "--seeds", str(num_seeds)]
+    words += ["--first-seed", str(first)] if first else []
     words += [word for optimizer in optimizers for word in ("--optimizer", optimizer)]
     return [shlex.join([*words, *rest, "--out", str(out)])]
 

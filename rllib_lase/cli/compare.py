@@ -82,7 +82,9 @@ def _options(algos: Sequence[str], game: str) -> list[Option]:
         *game_options(),
         Option("--algos", f"algorithms, with commas between, of {known} [{_ALGOS}]", _split, "ID,ID,..",
                "what to train"),
-        Option("--seeds", f"seeds per algorithm: 0, 1, .. [{_SEEDS}]", whole_number(1), "N", "what to train"),
+        Option("--seeds", f"number of seeds per algorithm [{_SEEDS}]", whole_number(1), "N", "what to train"),
+        Option("--first-seed", "the first of them; the others follow [0]", whole_number(0), "N",
+               "what to train"),
         *budget_options(game),
         Option("--out", "folder of the comparison [runs/compare-GAME]", str, "DIR", "where"),
         Option("--jobs", f"runs at a time [the {_cores()} cores]", whole_number(1), "N", "where"),
@@ -107,7 +109,9 @@ def _plan(given: Words) -> list[RunPlan]:
     for index, plan in enumerate(plans):
         if plan.name in [other.name for other in plans[:index]]:
             given.problems.append(f"--algos: {plan.learner} is there twice; leave one out")
-    return [plan.with_seed(seed) for seed in range(given.values.get("seeds", _SEEDS)) for plan in plans]
+    first = given.values.get("first_seed", 0)
+    seeds = range(first, first + given.values.get("seeds", _SEEDS))
+    return [plan.with_seed(seed) for seed in seeds for plan in plans]
 
 
 def _runs_to_keep(plans: Sequence[RunPlan], out: Path, overwrite: bool, given: Words) -> set[str]:
