@@ -42,8 +42,16 @@ class JointReplay:
             self._arrays[name][:, target] = getattr(rollout, name)[:, first:]
         self._arrays["lane_step"][target] = rollout.lane_steps + kept[:, None]
         self._arrays["lane"][target] = rollout.lanes
+        self._mark_successors((self._next_slot - 1 + np.arange(len(kept) + 1)) % slots)
         self._next_slot = int((self._next_slot + len(kept)) % slots)
         self._filled = min(slots, self._filled + len(kept))
+
+    def _mark_successors(self, slots: NDArray[np.int64]) -> None:
+        """Notes for the steps in some slots whether the next slot holds the same copy's next step."""
+        lane_step, lane = self._arrays["lane_step"], self._arrays["lane"]
+        after = (slots + 1) % len(lane_step)
+        same_copy = (lane[after] == lane[slots]) & (lane_step[slots] >= 0)
+        self._arrays["followed"][slots] = same_copy & (lane_step[after] == lane_step[slots] + 1)
 
     def _allocate(self, rollout: JointRollout) -> None:
         copies = rollout.num_envs
@@ -61,6 +69,7 @@ class JointReplay:
         }
         self._arrays["lane_step"] = np.full((slots, copies), -1, np.int64)
         self._arrays["lane"] = np.full((slots, copies), -1, np.int64)
+        self._arrays["followed"] = np.zeros((slots, copies), np.bool_)
         self._next_slot = self._filled = 0
 
     def acted(self, agent: int) -> NDArray[np.bool_]:
@@ -74,12 +83,8 @@ class JointReplay:
         The step's successor is stored, or the agent's episode terminated in it; truncated steps are left out,
         since no next joint action exists.
         """
-        lane_step, lane = self._arrays["lane_step"], self._arrays["lane"]
-        follows = (
-            (np.roll(lane_step, -1, 0) == lane_step + 1) & (np.roll(lane, -1, 0) == lane) & (lane_step >= 0)
-        )
-        ended = self._arrays["terminateds"][agent]
-        usable = self._arrays["active"][agent] & ~self._arrays["truncateds"][agent] & (follows | ended)
+        followed = self._arrays["followed"] | self._arrays["terminateds"][agent]
+        usable = self._arrays["active"][agent] & ~self._arrays["truncateds"][agent] & followed
         return np.flatnonzero(usable)
 
     def obs(self, agent: int, flat: NDArray[np.int64]) -> NDArray[Any]:
