@@ -79,6 +79,15 @@ class BareTorch:
 
     def train(self) -> int:
         """One turn."""
+        # RLlib's seeding switches torch's deterministic algorithms on for the whole process; they cost time.
+        deterministic = torch.are_deterministic_algorithms_enabled()
+        torch.use_deterministic_algorithms(False)
+        try:
+            return self._train()
+        finally:
+            torch.use_deterministic_algorithms(deterministic)
+
+    def _train(self) -> int:
         env_steps = 0
         for _ in range(self._rounds_per_turn):
             data = self._rounds[self._next]
