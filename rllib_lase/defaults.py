@@ -13,7 +13,7 @@ from rllib_lase.registry import AlgorithmSpec
 from rllib_lase.settings import Optimizer, Settings, setting_names
 
 #: The optimiser that a game is trained with unless told otherwise.
-OPTIMIZER: Mapping[str, Optimizer] = {"cleanup": "ppo", "snowdrift": "a2c", "matrix": "a2c"}
+OPTIMIZER: Mapping[str, Optimizer] = {"cleanup": "ppo", "snowdrift": "ppo", "matrix": "a2c"}
 
 #: Env steps of a full training run.
 ENV_STEPS: Mapping[str, int] = {"cleanup": 450_000, "snowdrift": 300_000, "matrix": 500_000}
@@ -38,7 +38,11 @@ _PPO: Mapping[str, Any] = {
 
 _GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "cleanup": {"all": {"gamma": 0.98}, "a2c": {}, "ppo": {}},
-    "snowdrift": {"all": {"gamma": 0.99, "lambda_": 0.0}, "a2c": {}, "ppo": {}},
+    "snowdrift": {
+        "all": {"gamma": 0.99, "lambda_": 0.0, "entropy_coeff_end": 0.005},
+        "a2c": {"lr": 2e-3},
+        "ppo": {"entropy_coeff": 0.03},
+    },
     "matrix": {
         "all": {
             "gamma": 0.99,

@@ -26,14 +26,12 @@ class AlgorithmSpec:
         title: One line for people.
         config: `module:class` of its RLlib config.
         settings_class: Its settings and their ranges.
-        redistributes: Whether agents give rewards away; else rewards after gifting equal the rewards.
     """
 
     algo_id: str
     title: str
     config: str
     settings_class: type[Settings]
-    redistributes: bool
 
     def config_class(self) -> type[SocialConfig]:
         """Imports (Ray, torch) and returns the RLlib config class."""
@@ -48,28 +46,24 @@ _SPECS = (
         "LASE: gifts by inferred social relationships",
         "rllib_lase.rllib.algorithms:LASEConfig",
         LASESettings,
-        True,
     ),
     AlgorithmSpec(
         "lase_uniform",
         "LASE without perspective taking: co-players are predicted to act uniformly",
         "rllib_lase.rllib.algorithms:LASEUniformConfig",
         LASESettings,
-        True,
     ),
     AlgorithmSpec(
         "go",
         "group optimisation: everyone learns from the group's reward",
         "rllib_lase.rllib.algorithms:GOConfig",
         GOSettings,
-        False,
     ),
     AlgorithmSpec(
         "independent",
         "independent learners: everyone learns from its own reward",
         "rllib_lase.rllib.algorithms:IndependentConfig",
         Settings,
-        False,
     ),
 )
 

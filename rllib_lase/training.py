@@ -26,7 +26,7 @@ from rllib_lase.rllib.evaluate import SocialEvaluation, evaluate, record_episode
 from rllib_lase.runs import RunFolder
 from rllib_lase.settings import Optimizer, Settings, SettingsError
 
-#: Evaluation seeds are the run's, shifted, so that evaluation never repeats training's episodes.
+#: Episodes of the final evaluation unless told otherwise.
 EVALUATION_EPISODES = 128
 
 
@@ -274,12 +274,12 @@ def _finish(
     frames = record_episode(algorithm, evaluation_seed(spec.seed))
     if frames:
         write_gif(folder.gif_path, frames)
-    if env_steps:
+    if algorithm.iteration:
         write_report(folder.path)
 
 
 def evaluation_seed(seed: int) -> int:
-    """Seed of the evaluation that belongs to a training seed."""
+    """Seed of the evaluation that belongs to a training seed; shifted, so that no episode is seen again."""
     return seed + 10_000
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from rllib_lase.cli.options import Option, UsageError, Words, print_help, read_words, whole_number
 from rllib_lase.cli.plans import (
+    EVALUATION_EPISODES,
+    MAX_SEED,
     RunPlan,
     all_setting_options,
     budget_options,
@@ -41,8 +43,8 @@ def run(words: Sequence[str]) -> int:
     plans = _plan(given)
     out = out_folder(given, f"runs/compare-{given.values.get('game')}")
     overwrite = given.values.get("overwrite", False)
-    episodes = given.values.get("evaluation_episodes", 128)
-    kept = _runs_to_keep(plans, out, overwrite, given) if not given.problems else set()
+    episodes = given.values.get("evaluation_episodes", EVALUATION_EPISODES)
+    kept = _runs_to_keep(plans, out, overwrite, episodes, given) if not given.problems else set()
     if given.problems:
         raise UsageError(given.problems)
 
@@ -83,7 +85,7 @@ def _options(algos: Sequence[str], game: str) -> list[Option]:
         Option("--algos", f"algorithms, with commas between, of {known} [{_ALGOS}]", _split, "ID,ID,..",
                "what to train"),
         Option("--seeds", f"number of seeds per algorithm [{_SEEDS}]", whole_number(1), "N", "what to train"),
-        Option("--first-seed", "the first of them; the others follow [0]", whole_number(0), "N",
+        Option("--first-seed", "the first of them; the others follow [0]", whole_number(0, MAX_SEED), "N",
                "what to train"),
         *budget_options(game),
         Option("--out", "folder of the comparison [runs/compare-GAME]", str, "DIR", "where"),
@@ -109,12 +111,18 @@ def _plan(given: Words) -> list[RunPlan]:
     for index, plan in enumerate(plans):
         if plan.name in [other.name for other in plans[:index]]:
             given.problems.append(f"--algos: {plan.learner} is there twice; leave one out")
-    first = given.values.get("first_seed", 0)
-    seeds = range(first, first + given.values.get("seeds", _SEEDS))
+    first, num_seeds = given.values.get("first_seed", 0), given.values.get("seeds", _SEEDS)
+    last = first + num_seeds - 1
+    if last > MAX_SEED:
+        given.problems.append(f"--seeds: the last seed would be {last}, expected at most {MAX_SEED}")
+        return []
+    seeds = range(first, last + 1)
     return [plan.with_seed(seed) for seed in seeds for plan in plans]
 
 
-def _runs_to_keep(plans: Sequence[RunPlan], out: Path, overwrite: bool, given: Words) -> set[str]:
+def _runs_to_keep(
+    plans: Sequence[RunPlan], out: Path, overwrite: bool, episodes: int, given: Words
+) -> set[str]:
     """Names of the plans that are finished already; folders that hold something else are problems."""
     from rllib_lase.run_schema import RunError
     from rllib_lase.runs import RunFolder, creation_problem
@@ -134,6 +142,12 @@ def _runs_to_keep(plans: Sequence[RunPlan], out: Path, overwrite: bool, given: W
                 )
             elif run_folder.is_finished:
                 kept.add(plan.name)
+                played = run_folder.summary()["num_evaluation_episodes"]
+                if played != episodes:
+                    given.problems.append(
+                        f"--evaluation-episodes: {folder}: holds a run evaluated over {played} episodes, not "
+                        f"{episodes}. Ask for {played}, choose another folder, or --overwrite"
+                    )
         except RunError as error:
             given.problems += [f"--out: {line}" for line in str(error).splitlines()]
     return kept

@@ -19,6 +19,7 @@ COMMANDS = {
 }
 """The subcommands; each is a module of this package with a function `run(words) -> exit code`."""
 
+_DESCRIPTION = "LASE and its baselines on mixed-motive games, trained with Ray RLlib."
 _EXAMPLES = """examples:
   lase train cleanup
   lase train ipd --algo lase --env-steps 100000 --seed 1 --out runs/ipd
@@ -28,6 +29,16 @@ _EXAMPLES = """examples:
 `lase COMMAND --help` explains a command and its options."""
 
 USAGE_ERROR, FAILED, INTERRUPTED = 2, 1, 130
+
+_EXPLAINED_ERRORS = {
+    "CheckpointError": "rllib_lase.rllib.checkpoint_tree",
+    "EnvironmentFault": "rllib_lase.rllib.joint_env",
+    "GameError": "mixed_motive",
+    "RunError": "rllib_lase.run_schema",
+    "SettingsError": "rllib_lase.settings",
+}
+"""Errors whose message says all that a user needs, and where they are defined. Not imported here: some of
+those modules bring Ray, and an error can only have been raised where its module is loaded already."""
 
 
 def main() -> None:
@@ -73,6 +84,18 @@ def run(words: Sequence[str]) -> int:
             f"lase {command}",
             [f"needs {error.name}, which is not installed: pip install 'rllib-lase[rllib]'"],
         )
+    except Exception as error:
+        # What another process raised reaches us inside Ray's own error, whose message is a stack of traces.
+        cause = getattr(error, "cause", error)
+        if not isinstance(cause, _explained_errors()):
+            raise
+        sys.stderr.write(f"lase {command} failed: {cause}\n")
+        return FAILED
+
+
+def _explained_errors() -> tuple[type[Exception], ...]:
+    loaded = [(sys.modules.get(module), name) for name, module in _EXPLAINED_ERRORS.items()]
+    return (OSError, *(getattr(module, name) for module, name in loaded if module is not None))
 
 
 def _refuse(command: str, problems: Sequence[str]) -> int:
@@ -83,10 +106,8 @@ def _refuse(command: str, problems: Sequence[str]) -> int:
 
 
 def _print_help() -> None:
-    lines = ["usage: lase COMMAND ...", "", (__doc__ or "").splitlines()[0], "", "commands:"]
-    lines[2] = "LASE and its baselines on mixed-motive games, trained with Ray RLlib."
-    lines += [f"  {name:<10}{text}" for name, text in COMMANDS.items()]
-    _say("\n".join([*lines, "", _EXAMPLES]))
+    commands = "\n".join(f"  {name:<10}{text}" for name, text in COMMANDS.items())
+    _say(f"usage: lase COMMAND ...\n\n{_DESCRIPTION}\n\ncommands:\n{commands}\n\n{_EXAMPLES}")
 
 
 def _say(text: str) -> None:

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rllib_lase.cli.options import Option, UsageError, print_help, read_words, whole_number
+from rllib_lase.cli.plans import EVALUATION_EPISODES, MAX_SEED
 
 if TYPE_CHECKING:
     from rllib_lase.runs import RunFolder
 
+
+def _new_file(word: str) -> Path:
+    """Reads the path of a file that could be written."""
+    path = Path(word)
+    if path.is_dir() or not path.parent.is_dir():
+        raise ValueError("expected a file in a folder that exists")
+    if not os.access(path.parent, os.W_OK):
+        raise ValueError("expected a file in a folder that may be written to")
+    return path
+
+
 _OPTIONS = [
     Option("RUN", "a run's folder, its --out"),
-    Option("--episodes", "episodes to play [128]", whole_number(1), "N"),
-    Option("--seed", "seed of games and actions [as in the run's own evaluation]", whole_number(0), "N"),
-    Option("--out", "JSON file to write the results to [none]", metavar="FILE"),
-]
+    Option("--episodes", f"episodes to play [{EVALUATION_EPISODES}]", whole_number(1), "N"),
+    Option("--seed", "seed of games and actions [as in the run's own evaluation]", whole_number(0, MAX_SEED),
+           "N"),
+    Option("--out", "JSON file to write the results to [none]", _new_file, "FILE"),
+]  # fmt: skip
 _DESCRIPTION = """Plays whole episodes with sampled actions, from the run's latest checkpoint.
 The run's own files stay as they are."""
 
@@ -59,13 +73,13 @@ def _evaluate(run_folder: RunFolder, checkpoint: Path, values: dict[str, Any]) -
     seed = values.get("seed", evaluation_seed(config["seed"]))
     with ray_session(settings):
         algorithm = SocialAlgorithm.from_checkpoint(checkpoint)
-        result = evaluate(algorithm, values.get("episodes", 128), seed)
+        result = evaluate(algorithm, values.get("episodes", EVALUATION_EPISODES), seed)
         algorithm.stop()
     summary = evaluation_summary(result)
     console = Console(highlight=False)
     console.print(_table(result.agent_ids, summary, f"{config['game']}: {run_folder.algorithm}"))
     if "out" in values:
-        write_json(Path(values["out"]), {"run": str(run_folder.path), "seed": seed, **summary})
+        write_json(values["out"], {"run": str(run_folder.path), "seed": seed, **summary})
         sys.stdout.write(f"{values['out']}\n")
     return 0
 

@@ -172,13 +172,14 @@ def setting_options(settings_class: type[Settings], group: str, defaults: Settin
     return options
 
 
-def whole_number(minimum: int) -> Callable[[str], int]:
+def whole_number(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
     """Reads a whole number, written as 300000, 300_000 or 3e5."""
+    expected = f"{minimum} or more" if maximum is None else f"{minimum} to {maximum}"
 
     def read(word: str) -> int:
         number = _integer(word)
-        if number < minimum:
-            raise ValueError(f"expected {minimum} or more")
+        if number < minimum or (maximum is not None and number > maximum):
+            raise ValueError(f"expected {expected}")
         return number
 
     return read

@@ -15,6 +15,12 @@ from rllib_lase.defaults import default_env_steps, default_optimizer, default_se
 from rllib_lase.registry import ALGORITHMS, SHORT_IDS, AlgorithmSpec, resolve_algorithm
 from rllib_lase.settings import Optimizer, Settings, SettingsError, setting_names
 
+EVALUATION_EPISODES = 128
+"""Episodes of an evaluation unless told otherwise."""
+
+MAX_SEED = 2**31 - 1
+"""Largest seed that everything which is seeded takes, with room for the seeds derived from it."""
+
 
 @dataclass(frozen=True)
 class RunPlan:
@@ -91,8 +97,8 @@ def budget_options(game: str) -> list[Option]:
                one_of("a2c", "ppo"), "{a2c,ppo}", "what to train"),
         Option("--env-steps", f"env steps to train [{default_env_steps(game):,}]", whole_number(1), "N",
                "what to train"),
-        Option("--evaluation-episodes", "episodes of the final evaluation [128]", whole_number(1), "N",
-               "what to train"),
+        Option("--evaluation-episodes", f"episodes of the final evaluation [{EVALUATION_EPISODES}]",
+               whole_number(1), "N", "what to train"),
         Option("--overwrite", "replace runs that are already there", group="where"),
     ]  # fmt: skip
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from rllib_lase.cli.options import Option, UsageError, one_of, print_help, read_words, whole_number
 from rllib_lase.cli.plans import (
+    EVALUATION_EPISODES,
+    MAX_SEED,
     RunPlan,
     all_setting_options,
     budget_options,
@@ -69,7 +71,7 @@ def _options(algos: Sequence[str], game: str, optimizer: str | None) -> list[Opt
     return [
         *game_options(),
         Option("--algo", f"algorithm, one of {algorithms} [lase]", metavar="ID", group="what to train"),
-        Option("--seed", "seed of everything [0]", whole_number(0), "N", "what to train"),
+        Option("--seed", "seed of everything [0]", whole_number(0, MAX_SEED), "N", "what to train"),
         *budget_options(game),
         Option("--out", "the run's own folder [runs/GAME/ALGO-OPTIMIZER-seedN]", str, "DIR", "where"),
         Option("--progress", "live, lines or json [live in a terminal, else lines]",
@@ -105,7 +107,7 @@ def read_plan(words: Sequence[str]) -> tuple[RunPlan, Path, bool, int, str | Non
         given.problems += [f"--out: {problem}"] if problem else []
     if given.problems:
         raise UsageError(given.problems)
-    episodes = given.values.get("evaluation_episodes", 128)
+    episodes = given.values.get("evaluation_episodes", EVALUATION_EPISODES)
     return plan, out, overwrite, episodes, given.values.get("progress")
 
 

@@ -42,6 +42,7 @@ def policy_losses(
     vf_loss_coeff: float,
     entropy_coeff: float,
     epsilon: float = 0.0,
+    num_actions: Tensor | None = None,
     old_action_logp: Tensor | None = None,
     clip_param: float = 0.2,
 ) -> dict[str, Tensor]:
@@ -57,6 +58,8 @@ def policy_losses(
         vf_loss_coeff: Weight of the squared value error.
         entropy_coeff: Weight of the entropy bonus.
         epsilon: Share of uniform actions in the behaviour policy, in [0, 1).
+        num_actions: `(N, 1)`, actions of each agent where their numbers differ; logits beyond are padded with
+            large negative numbers. None: A for all.
         old_action_logp: `(N, M)` log-probability under the behaviour mixture. Given: PPO's clipped ratio,
             with the mixture on both sides. None: A2C, whose gradient uses the policy itself.
         clip_param: PPO's clip range.
@@ -72,8 +75,8 @@ def policy_losses(
         surrogate = taken * advantages
     else:
         if epsilon > 0:
-            num_actions = action_dist_inputs.shape[-1]
-            taken = torch.log((1 - epsilon) * taken.exp() + epsilon / num_actions)
+            size = action_dist_inputs.shape[-1] if num_actions is None else num_actions
+            taken = torch.log((1 - epsilon) * taken.exp() + epsilon / size)
         ratio = torch.exp(taken - old_action_logp)
         clipped = ratio.clamp(1 - clip_param, 1 + clip_param)
         surrogate = torch.minimum(ratio * advantages, clipped * advantages)

@@ -223,12 +223,10 @@ class SocialAlgorithm(Algorithm):
                 "equality_after_gifting": float(equality(after)),
             }
         weights = report.learner["gift_weights"]
-        share = 0.0 if weights is None else float(np.nanmean(1 - np.diagonal(weights)))
-        for name, value in {
-            **self._carried,
-            "share_given": share,
-            "env_steps": float(self._env_steps),
-        }.items():
+        kept = np.ones(1) if weights is None else np.diagonal(weights)
+        if np.isfinite(kept).any():
+            self._carried["share_given"] = float(np.nanmean(1 - kept))
+        for name, value in {**self._carried, "env_steps": float(self._env_steps)}.items():
             self.metrics.log_value(("social", name), value, window=1)
         for name, values in report.learner["learner"].items():
             for agent_id, value in zip(report.agent_ids, values, strict=True):
@@ -286,8 +284,8 @@ class SocialAlgorithm(Algorithm):
         """
         del kwargs
         state = load_tree(Path(path).absolute(), kind=_FORMAT_KIND)
-        saved, own = state["config"], self.config.to_json()
-        differing = [key for key in ("algo_id", "env", "env_config") if saved[key] != own[key]]
+        saved, own = (_what_must_fit(config) for config in (state["config"], self.config.to_json()))
+        differing = [key for key in saved if saved[key] != own[key]]
         if differing:
             found = ", ".join(f"{key}: {saved[key]!r} there, {own[key]!r} here" for key in differing)
             raise CheckpointError(
@@ -340,6 +338,13 @@ class SocialAlgorithm(Algorithm):
         algorithm = SocialConfig.from_json(saved).build_algo()
         algorithm.restore_from_path(folder)
         return cast(Self, algorithm)
+
+
+def _what_must_fit(config: dict[str, Any]) -> dict[str, Any]:
+    """What a checkpoint and the algorithm that takes it over must have in common."""
+    names = ("hidden_size", "use_lstm", "lstm_size", "num_env_runners", "num_envs_per_env_runner")
+    same = {key: config[key] for key in ("algo_id", "env", "env_config")}
+    return same | {name: config["settings"][name] for name in names}
 
 
 def _warn_about_hash_seed() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import operator
 from typing import Any, ClassVar, Self
 
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
@@ -18,6 +19,7 @@ from ray.rllib.utils.annotations import override
 
 from rllib_lase.defaults import default_settings
 from rllib_lase.registry import ALGORITHMS, AlgorithmSpec
+from rllib_lase.rllib.checkpoints import CheckpointError
 from rllib_lase.rllib.env_runner import BatchedEnvRunner
 from rllib_lase.rllib.learner import SocialLearner
 from rllib_lase.rllib.modules import SocialModule
@@ -223,9 +225,7 @@ class SocialConfig(AlgorithmConfig):
         settings = dataclasses.asdict(self.settings())
         return {
             "algo_id": self.algo_id,
-            "env": self.env
-            if isinstance(self.env, str)
-            else f"{self.env.__module__}:{self.env.__qualname__}",
+            "env": self.env if isinstance(self.env, str) else _class_path(self.env),
             "env_config": dict(self.env_config),
             "seed": self.seed,
             "num_learners": self.num_learners,
@@ -241,12 +241,27 @@ class SocialConfig(AlgorithmConfig):
         """
         config = ALGORITHMS[saved["algo_id"]].config_class()()
         module, _, name = saved["env"].partition(":")
-        env = getattr(importlib.import_module(module), name) if name else module
+        env = operator.attrgetter(name)(importlib.import_module(module)) if name else module
         config.environment(env, env_config=saved["env_config"]).debugging(seed=saved["seed"])
         settings = dict(saved["settings"])
         config.env_runners(**{key: settings.pop(key) for key in _RUNNER_SETTINGS})
         config.training(**settings).learners(num_learners=saved["num_learners"])
         return config
+
+
+def _class_path(env: Any) -> str:
+    """`module:name` of an environment class, which a checkpoint finds it by.
+
+    Raises:
+        CheckpointError: if no import finds it again.
+    """
+    module, name = env.__module__, env.__qualname__
+    if module == "__main__" or "<" in name:
+        raise CheckpointError(
+            f"a checkpoint cannot name the environment {module}.{name}, which no import finds again; "
+            "move it into a module, or register it with Tune and train by that name"
+        )
+    return f"{module}:{name}"
 
 
 _RLLIB_TRAINING_ARGUMENTS = frozenset(AlgorithmConfig.training.__code__.co_varnames) - {"self"}

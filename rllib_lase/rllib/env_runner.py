@@ -80,7 +80,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         self._epsilon = 0.0
         self._lane_steps = 0
         self._needs_reset = True
-        self._seeded = False
+        self._starts = 0
         self._last_obs: list[NDArray[Any]] = []
         self._finished: list[FinishedEpisodes] = []
         self._reported = FinishedEpisodes.join([])
@@ -197,8 +197,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
             num_timesteps: Env steps (over all copies); rounded up to whole fragments.
             num_episodes: Sample until that many episodes have ended, or a few more, since copies run
                 together.
-            explore: Refused when False with our own algorithms: with feed-forward policies argmax play
-                deadlocks, so that evaluation samples too.
+            explore: Must not be False: feed-forward policies deadlock in argmax play; evaluation samples.
             random_actions: Uniform random actions.
             force_reset: Start new episodes first.
             **kwargs: Ignored arguments of other runners.
@@ -206,7 +205,9 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         Returns:
             Rollouts for our learners; episodes (ended ones, and the running chunks) for RLlib's.
         """
-        del kwargs, explore
+        del kwargs
+        if explore is False:
+            raise ValueError("BatchedEnvRunner always samples actions; leave `explore` out")
         if force_reset:
             self._needs_reset = True
         length = self._fragment_length()
@@ -327,7 +328,9 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         if self.env is None:
             raise RuntimeError("this runner has no environment")
         self._last_obs = [self._allocate(group, 0)[:, 0] for group in self.env.groups]
-        self.env.reset(self._take_seed(), self._last_obs)
+        self.env.reset(self._start_seed(), self._last_obs)
+        self._lane_steps += int(self._starts > 0)  # a gap: what follows does not continue what was
+        self._starts += 1
         self._account.reset()
         self._state = self._policy.initial_state()
         self._carry = None
@@ -339,12 +342,14 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         space = self.env.observation_spaces[self.env.agent_ids[group[0]]]
         return np.empty((len(group), num_steps + 1, self.num_envs, *(space.shape or ())), space.dtype)
 
-    def _take_seed(self) -> int | None:
-        """The run's own seed, shifted for evaluation, for the first start; later starts go on drawing."""
-        if self.config.seed is None or self._seeded:
+    def _start_seed(self) -> int | None:
+        """Seed of the next start: the run's own, shifted for evaluation; another for every later start."""
+        if self.config.seed is None:
             return None
-        self._seeded = True
-        return int(self.config.seed) + _EVALUATION_SEED_OFFSET * int(self.config.in_evaluation)
+        first = int(self.config.seed) + _EVALUATION_SEED_OFFSET * int(self.config.in_evaluation)
+        if self._starts == 0:
+            return first
+        return int(np.random.SeedSequence([first, self._starts]).generate_state(1)[0])
 
     def _end_of_episodes(self, t: int, dones: NDArray[np.bool_]) -> _End:
         """Keeps final observations of ended episodes with their values, and zeroes the recurrent state."""
@@ -433,6 +438,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         return {
             "generator": self._generator.bit_generator.state,
             "lane_steps": self._lane_steps,
+            "starts": self._starts,
             "env": env_state,
             "recurrent": None if self._state is None else self._state.numpy(),
             "account": self._account.get_state(),
@@ -443,7 +449,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         if self.env is None:
             raise RuntimeError("this runner has no environment")
         self._generator.bit_generator.state = state["generator"]
-        self._lane_steps = int(state["lane_steps"])
+        self._lane_steps, self._starts = int(state["lane_steps"]), int(state["starts"])
         if state["env"] is None:
             self._needs_reset = True
             return

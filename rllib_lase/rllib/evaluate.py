@@ -19,9 +19,12 @@ from rllib_lase.rllib.algorithm import SocialAlgorithm
 from rllib_lase.rllib.config import SocialConfig
 from rllib_lase.rllib.env_runner import BatchedEnvRunner
 from rllib_lase.rllib.episode_account import EpisodeAccount, FinishedEpisodes
+from rllib_lase.rllib.joint_env import EnvironmentFault
 
 #: Copies that play at the same time.
 MAX_COPIES = 128
+#: Steps after which an episode is taken to be endless.
+MAX_EPISODE_STEPS = 100_000
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,11 @@ def evaluate(algorithm: SocialAlgorithm, num_episodes: int, seed: int) -> Social
     episodes_per_copy = np.zeros(copies, np.int64)
     while episodes_per_copy.min() < quota:
         rollout = runner.sample_rollout(length, 0.0)
+        if rollout.lane_steps.max() > quota * MAX_EPISODE_STEPS:
+            raise EnvironmentFault(
+                f"{algorithm.config.env}: an episode has not ended after {MAX_EPISODE_STEPS:,} steps; "
+                "evaluation needs whole episodes. Truncate episodes in the environment"
+            )
         episodes_per_copy += rollout.dones.sum(0)
         learnt = algorithm.judge(rollout)
         finished.append(plain.add(rollout))

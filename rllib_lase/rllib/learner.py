@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from ray.rllib.core.learner.training_data import TrainingData
 from ray.rllib.utils.annotations import override
@@ -46,7 +47,11 @@ class SocialLearner(TorchLearner):
         self._schedules = Schedules(self.settings)
         self._rounds = 0
         self._recorder = np.random.default_rng(np.random.SeedSequence(self.config.seed, spawn_key=(2,)))
-        self._shuffler = torch.Generator().manual_seed((self.config.seed or 0) + 3)
+        self._shuffler = torch.Generator()
+        if self.config.seed is None:
+            self._shuffler.seed()
+        else:
+            self._shuffler.manual_seed(self.config.seed + 3)
         self._reset_report()
 
     def spaces(self) -> JointSpaces:
@@ -183,8 +188,11 @@ class SocialLearner(TorchLearner):
     ) -> None:
         take = self._sequence_columns if self.settings.use_lstm else _sample_columns
         outputs = [self._forward_policy(i, module, data, rows) for i, module in enumerate(self._modules())]
+        sizes = [logits.shape[-1] for logits, _ in outputs]
         losses = policy_losses(
-            torch.stack([logits for logits, _ in outputs]),
+            torch.stack(
+                [F.pad(logits, (0, max(sizes) - logits.shape[-1]), value=-1e9) for logits, _ in outputs]
+            ),
             torch.stack([values for _, values in outputs]),
             take(data.actions, rows),
             take(advantages, rows),
@@ -193,6 +201,7 @@ class SocialLearner(TorchLearner):
             vf_loss_coeff=self.settings.vf_loss_coeff,
             entropy_coeff=self._schedules.entropy_coeff,
             epsilon=self._schedules.epsilon,
+            num_actions=torch.tensor(sizes, device=self.device).unsqueeze(-1),
             old_action_logp=take(data.action_logp, rows) if self.settings.optimizer == "ppo" else None,
             clip_param=self.settings.clip_param,
         )

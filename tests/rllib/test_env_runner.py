@@ -94,6 +94,22 @@ def test_a_restored_runner_goes_on_exactly_in_the_middle_of_an_episode():
     assert np.array_equal(mine.returns[-4:], theirs.returns[-4:])
 
 
+def test_a_foreign_environment_resumes_with_new_episodes_that_continue_nothing():
+    runner = make_runner(Line, env_config={"horizon": 50})
+    before = runner.sample_rollout(9, 0.0)
+    twin = make_runner(Line, env_config={"horizon": 50})
+    twin.set_sampling_state(runner.get_sampling_state())
+    after = twin.sample_rollout(9, 0.0)
+    assert (after.lane_steps > before.lane_steps + 9).all(), "a gap, so that the replay joins nothing"
+    assert np.array_equal(after.obs_of(0)[0, :, 0], np.zeros(4)), "a new episode"
+    assert not np.array_equal(after.obs_of(0)[0], before.obs_of(0)[0]), "and another one than the first"
+
+
+def test_argmax_play_is_refused():
+    with pytest.raises(ValueError, match="always samples"):
+        make_runner().sample(num_episodes=1, explore=False)
+
+
 def test_a_recurrent_state_is_carried_over_fragments_and_zeroed_between_episodes():
     runner = make_runner(use_lstm=True, lstm_size=8)
     runner.sample_rollout(HORIZON - 2, 0.0)
