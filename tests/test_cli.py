@@ -1,5 +1,6 @@
 """The `lase` command: what it refuses and how it says so, what it starts, what it leaves after Ctrl-C."""
 
+import importlib
 import json
 import os
 import signal
@@ -75,6 +76,7 @@ def test_everything_that_is_wrong_comes_in_one_message(capsys: Capture) -> None:
         ),
         ("cleanup --sr-policy-rule eq6", "expected one of eq5, soft_q; did you mean 'eq5'?, found 'eq6'"),
         ("cleanup --use-lstm=3", "--use-lstm: takes no value, found '3'"),
+        ("cleanup --seed 2147483648", "--seed: expected 0 to 2147483647, found '2147483648'"),
         ("cleanup harvest", "harvest: unexpected word"),
         ("cleanup --xyzzy", "--xyzzy: unknown option"),
         (
@@ -109,6 +111,18 @@ def test_commands_and_folders_that_do_not_exist_are_refused(capsys: Capture, tmp
     assert "holds no checkpoint" in refused(capsys, "evaluate", str(run.path))[1]
 
 
+def test_an_evaluation_that_could_not_be_written_is_refused(capsys: Capture, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", iterations=1)
+    (run.checkpoints_path / "env_steps_000000001").mkdir(parents=True)
+    nowhere = str(tmp_path / "nodir" / "x.json")
+    for out in (nowhere, str(tmp_path)):
+        lines = refused(capsys, "evaluate", str(run.path), "--out", out, "--seed", "3e9")
+        assert lines[1:3] == [
+            f"  --out: expected a file in a folder that exists, found {out!r}",
+            "  --seed: expected 0 to 2147483647, found '3e9'",
+        ]
+
+
 def test_mistakes_and_help_need_neither_ray_nor_torch_nor_matplotlib() -> None:
     code = """
 import sys
@@ -123,6 +137,7 @@ print(sorted({'ray', 'torch', 'matplotlib', 'numba'} & set(sys.modules)))
 def test_help_names_every_command_option_and_the_games_own_defaults(capsys: Capture) -> None:
     assert lase("--help") == 0
     shown = capsys.readouterr().out
+    assert shown.startswith("usage: lase COMMAND ...\n\nLASE and its baselines")
     assert all(f"\n  {command} " in shown for command in entry.COMMANDS)
     lase("train", "cleanup", "--algo", "lase", "--help")
     shown = capsys.readouterr().out
@@ -194,6 +209,62 @@ def test_train_passes_on_what_was_asked_for(
     assert lines[0] == "cleanup: independent (a2c), seed 3"
     assert lines[1] == "500 of 1,000 env steps (50%)  512/s  reward 12.5  equality n/a  given 0.00  1:07 left"
     assert lines[-1] == f"  report {tmp_path / 'run' / 'report.html'}"
+
+
+@pytest.mark.filterwarnings("ignore:PYTHONHASHSEED is not fixed")
+@pytest.mark.parametrize(
+    ("module", "name", "arguments", "message"),
+    [
+        ("rllib_lase.rllib.checkpoints", "CheckpointError", ["a.json: missing"], "a.json: missing"),
+        ("rllib_lase.rllib.joint_env", "EnvironmentFault", ["step: no obs"], "step: no obs"),
+        ("mixed_motive", "GameError", ["reset", ["seed=-1"]], "reset: seed=-1"),
+        ("rllib_lase.runs", "RunError", ["b.json: not JSON"], "b.json: not JSON"),
+        ("rllib_lase.settings", "SettingsError", [["lr: 0", "gamma: 2"]], "lr: 0\ngamma: 2"),
+        ("builtins", "OSError", [28, "No space left", "c"], "[Errno 28] No space left: 'c'"),
+    ],
+)
+def test_a_run_that_fails_for_a_known_reason_ends_in_its_message(
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    module: str,
+    name: str,
+    arguments: list[Any],
+    message: str,
+) -> None:
+    error = getattr(importlib.import_module(module), name)(*arguments)
+
+    def train(spec: Any, on_progress: Callable[[Any], None]) -> RunFolder:
+        raise error
+
+    fake_training(monkeypatch, train)
+    assert lase("train", "ipd", "--out", str(tmp_path / "run")) == 1
+    assert capsys.readouterr().err == f"lase train failed: {message}\n"
+
+
+def test_an_environments_fault_in_another_process_is_told_without_its_traces(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from ray.exceptions import RayTaskError
+
+    from rllib_lase.rllib.joint_env import EnvironmentFault
+
+    def train(spec: Any, on_progress: Callable[[Any], None]) -> RunFolder:
+        fault = EnvironmentFault("step: no obs")
+        raise RayTaskError("sample", "Traceback ...", fault, pid=1, ip="").as_instanceof_cause()
+
+    fake_training(monkeypatch, train)
+    assert lase("train", "ipd", "--out", str(tmp_path / "run")) == 1
+    assert capsys.readouterr().err == "lase train failed: step: no obs\n"
+
+
+def test_an_error_of_our_own_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def train(spec: Any, on_progress: Callable[[Any], None]) -> RunFolder:
+        raise ZeroDivisionError
+
+    fake_training(monkeypatch, train)
+    with pytest.raises(ZeroDivisionError):
+        lase("train", "ipd", "--out", str(tmp_path / "run"))
 
 
 def test_progress_for_programs_is_strict_json(

@@ -37,6 +37,11 @@ def refused(capsys: Capture, *words: str) -> list[str]:
         ("--algos ,", "--algos: expected algorithm ids with commas between, found ','"),
         ("--seeds 0", "--seeds: expected 1 or more, found '0'"),
         ("--algos ppo,go --delta 0.2", "--delta: independent and go has no such setting; it belongs to lase"),
+        ("--first-seed 3e9", "--first-seed: expected 0 to 2147483647, found '3e9'"),
+        (
+            "--first-seed 2147483647 --seeds 2",
+            "--seeds: the last seed would be 2147483648, expected at most 2147483647",
+        ),
         ("--jobs many", "--jobs: expected a whole number, found 'many'"),
     ],
 )
@@ -75,6 +80,8 @@ def test_compare_trains_what_is_missing_and_prints_one_table(
     assert started == []
     other = refused(capsys, *words.replace("0.3", "0.4").split())
     assert "lase-ppo-seed0: holds a run with other settings" in other[1]
+    other = refused(capsys, *words.split(), "--evaluation-episodes", "64")
+    assert "lase-ppo-seed0: holds a run evaluated over 128 episodes, not 64" in other[1]
 
 
 def test_a_failed_run_is_named_with_its_log(
