@@ -1,14 +1,18 @@
 # Every target makes .venv with pinned versions first, if it is not there. Start with `make help`.
 
 PYTHON ?= python3
-# Where pip should look for torch. On a Linux machine without a GPU, spare the CUDA packages (several GB) with
-#   make demo TORCH_PIP_ARGS="--index-url https://download.pytorch.org/whl/cpu"
+# Options with which pip gets torch. By default it is PyTorch's own CPU build, which spares the CUDA packages
+# (several GB), or the package index's build where PyTorch's is out of reach. For a GPU take PyPI's:
+#   make demo TORCH_PIP_ARGS="--index-url https://pypi.org/simple"
 TORCH_PIP_ARGS ?=
 PYTEST_ARGS ?=
 
 # Twice quiet: errors only, no chatter about indexes.
 PIP := .venv/bin/python -m pip --disable-pip-version-check install -qq
 TORCH := $(shell grep "^torch==" constraints.txt)
+# Only torch itself: that index has few other packages, and hardly in the versions of constraints.txt.
+TORCH_CPU := $(PIP) --no-deps --retries 0 --timeout 15 --index-url https://download.pytorch.org/whl/cpu $(TORCH)
+TORCH_ANY := $(PIP) -c constraints.txt $(TORCH_PIP_ARGS) $(TORCH)
 RUNTIME := .venv/.runtime-installed
 DEV := .venv/.dev-installed
 
@@ -31,8 +35,9 @@ lint: $(DEV) ## ruff (rules and format) and mypy
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 
-bench: $(RUNTIME) ## the benchmarks, one table each
-	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; .venv/bin/python "$$file"; done
+bench: $(RUNTIME) ## how fast training is against RLlib's PPO and bare torch, in runs/bench/training.json
+	mkdir -p runs/bench
+	.venv/bin/python -m benchmarks.training --json runs/bench/training.json
 
 clean: ## removes .venv, caches and builds; never runs/
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -42,7 +47,7 @@ clean: ## removes .venv, caches and builds; never runs/
 $(RUNTIME): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python %d.%d found, 3.11 or newer needed: make PYTHON=/path/to/python3.11" % sys.version_info[:2])'
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	$(PIP) -c constraints.txt $(TORCH_PIP_ARGS) $(TORCH)
+	$(if $(TORCH_PIP_ARGS),$(TORCH_ANY),$(TORCH_CPU) 2>/dev/null || $(TORCH_ANY))
 	$(PIP) -c constraints.txt -e '.[rllib]'
 	@touch $@
 
