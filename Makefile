@@ -28,7 +28,7 @@ test: $(DEV) ## all tests but the long ones
 	.venv/bin/python -m pytest $(PYTEST_ARGS)
 
 test-learning: $(DEV) ## the long tests, which train until an effect of the paper shows
-	.venv/bin/python -m pytest -m learning $(PYTEST_ARGS)
+	PYTHONHASHSEED=0 .venv/bin/python -m pytest -m learning -rP $(PYTEST_ARGS)
 
 lint: $(DEV) ## ruff (rules and format) and mypy
 	.venv/bin/ruff check

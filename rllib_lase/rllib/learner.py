@@ -41,6 +41,8 @@ class SocialLearner(TorchLearner):
     def build(self) -> None:
         """Builds modules and optimisers, and the hook that they share."""
         self.settings = self.config.settings()
+        # With a seed RLlib makes torch deterministic, which also fills every new tensor for nothing.
+        torch.utils.deterministic.fill_uninitialized_memory = False
         super().build()
         self._module_ids = tuple(self.module.keys())
         self.hook = self.config.make_hook(self.spaces())

@@ -117,10 +117,14 @@ def test_a_checkpoint_is_safe_tensors_json_and_a_manifest_and_no_pickle(tmp_path
     algorithm.stop()
 
 
-def test_a_checkpoint_of_another_game_is_refused(tmp_path):
+def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path):
     algorithm = small(game="snowdrift").build_algo()
     path = algorithm.save_to_path(tmp_path / "checkpoint")
     algorithm.stop()
+    wider = small(game="snowdrift").env_runners(num_envs_per_env_runner=8).build_algo()
+    with pytest.raises(CheckpointError, match="num_envs_per_env_runner: 4 there, 8 here"):
+        wider.restore_from_path(path)
+    wider.stop()
     other = small(game="cleanup").build_algo()
     with pytest.raises(CheckpointError, match="env: 'snowdrift' there, 'cleanup' here"):
         other.restore_from_path(path)
@@ -253,10 +257,10 @@ def test_an_unknown_setting_is_refused_with_the_closest_name():
 def test_settings_follow_the_games_defaults_unless_set():
     config = LASEConfig().training(gamma=0.5).environment("cleanup")
     assert (config.gamma, config.optimizer) == (0.5, "ppo")
-    config.environment("snowdrift")
-    assert (config.gamma, config.optimizer, config.num_envs_per_env_runner) == (0.5, "a2c", 16)
+    config.environment("ipd")
+    assert (config.gamma, config.optimizer, config.rollout_fragment_length) == (0.5, "a2c", 10)
     config.training(optimizer="ppo")
-    assert config.num_envs_per_env_runner == 32
+    assert config.rollout_fragment_length == 50
 
 
 def test_a_random_hash_seed_brings_one_warning(monkeypatch):
