@@ -1,0 +1,57 @@
+"""The paper's effects with the shipped defaults: who cooperates, and what it does to rewards and equality.
+
+Minutes per test; `make test-learning` runs them and shows what each printed.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rllib_lase.training import TrainSpec, train
+
+pytestmark = [
+    pytest.mark.learning,
+    pytest.mark.filterwarnings("ignore:PYTHONHASHSEED is not fixed"),
+]
+
+
+def trained(folder: Path, game: str, algo: str, seed: int, env_steps: int | None = None) -> dict[str, Any]:
+    """The summary of a run with the game's own settings and, unless given, the game's own budget."""
+    out = folder / f"{algo}-{seed}"
+    summary = train(TrainSpec(game=game, algo=algo, out=out, seed=seed, env_steps=env_steps)).summary()
+    seen = {
+        name: summary[name]
+        for name in ("collective_reward", "equality_after_gifting", "cooperation_rate_per_agent")
+        if name in summary
+    }
+    sys.stdout.write(f"{game} {algo} seed {seed}, {summary['env_steps']:,} env steps: {seen}\n")
+    return summary
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_lase_clears_more_snowdrifts_than_independent_learners(tmp_path: Path, seed: int) -> None:
+    lase = trained(tmp_path, "snowdrift", "lase", seed, 300_000)
+    independent = trained(tmp_path, "snowdrift", "independent", seed, 300_000)
+    assert lase["collective_reward"] >= 95
+    assert lase["collective_reward"] > independent["collective_reward"]
+
+
+@pytest.mark.parametrize("seed", [3, 4, 5])
+def test_lase_cooperates_in_the_prisoners_dilemma_where_independent_learners_defect(
+    tmp_path: Path, seed: int
+) -> None:
+    lase = trained(tmp_path, "ipd", "lase", seed)
+    independent = trained(tmp_path, "ipd", "independent", seed)
+    assert min(lase["cooperation_rate_per_agent"]) >= 0.85
+    assert max(independent["cooperation_rate_per_agent"]) < 0.2
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_lase_cleans_the_river_and_shares_the_apples(tmp_path: Path, seed: int) -> None:
+    lase = trained(tmp_path, "cleanup", "lase", seed)
+    independent = trained(tmp_path, "cleanup", "independent", seed)
+    assert lase["collective_reward"] >= 40
+    assert lase["equality_after_gifting"] >= 0.70
+    assert independent["collective_reward"] < 5
