@@ -182,9 +182,12 @@ class SRNet(nn.Module):
         return LOGIT_BOUND * torch.tanh(raw / LOGIT_BOUND)
 
     def action_rows(self, actions: Tensor) -> Tensor:
-        """Sum of the embedding rows of a joint action `(M, N)`, `(M, hidden)`."""
-        agents = torch.arange(actions.shape[-1], device=actions.device)
-        return self.q_actions[agents, actions].sum(-2)
+        """Sum of the embedding rows of a joint action `(M, N)`, `(M, hidden)`.
+
+        As a product with one-hot rows: the gradient of plain indexing would be scattered row by row.
+        """
+        one_hot = F.one_hot(actions, self.q_actions.shape[1]).flatten(1).to(self.q_actions.dtype)
+        return one_hot @ self.q_actions.flatten(0, 1)
 
     def q_head(self, pre_activation: Tensor) -> Tensor:
         """Q from the first layer's pre-activation, `(..., hidden) -> (...)`."""
@@ -260,7 +263,7 @@ class ConversionNet(nn.Module):
         Returns:
             `(..., *obs)`.
         """
-        hidden = torch.relu(self.fc2(torch.relu(own_part + self.ids[agents])))
+        hidden = torch.relu(self.fc2(torch.relu(own_part + F.embedding(agents, self.ids))))
         raw = self.out(hidden)
         imagined: Tensor = (torch.sigmoid(raw) if self.binary else raw).unflatten(-1, self.obs_shape)
         return imagined
