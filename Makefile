@@ -1,10 +1,9 @@
 # Every target makes .venv with pinned versions first, if it is not there. Start with `make help`.
 
 PYTHON ?= python3
-# Options with which pip gets torch. By default it is PyTorch's own CPU build, which spares the CUDA packages
-# (several GB), or the package index's build where PyTorch's is out of reach. For a GPU take PyPI's:
-#   make demo TORCH_PIP_ARGS="--index-url https://pypi.org/simple"
-TORCH_PIP_ARGS ?=
+# Which torch: cpu is PyTorch's own CPU build, which spares the CUDA packages (several GB), or the package index's
+# build where PyTorch's index is out of reach; any is the package index's build, on Linux the one for GPUs.
+TORCH_BUILD ?= cpu
 PYTEST_ARGS ?=
 
 # Twice quiet: errors only, no chatter about indexes.
@@ -12,7 +11,7 @@ PIP := .venv/bin/python -m pip --disable-pip-version-check install -qq
 TORCH := $(shell grep "^torch==" constraints.txt)
 # Only torch itself: that index has few other packages, and hardly in the versions of constraints.txt.
 TORCH_CPU := $(PIP) --no-deps --retries 0 --timeout 15 --index-url https://download.pytorch.org/whl/cpu $(TORCH)
-TORCH_ANY := $(PIP) -c constraints.txt $(TORCH_PIP_ARGS) $(TORCH)
+TORCH_ANY := $(PIP) -c constraints.txt $(TORCH)
 RUNTIME := .venv/.runtime-installed
 DEV := .venv/.dev-installed
 
@@ -43,11 +42,11 @@ clean: ## removes .venv, caches and builds; never runs/
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# torch comes first and by itself, so that TORCH_PIP_ARGS touches nothing else.
+# torch comes first and by itself, so that TORCH_BUILD touches nothing else.
 $(RUNTIME): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python %d.%d found, 3.11 or newer needed: make PYTHON=/path/to/python3.11" % sys.version_info[:2])'
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	$(if $(TORCH_PIP_ARGS),$(TORCH_ANY),$(TORCH_CPU) 2>/dev/null || $(TORCH_ANY))
+	$(if $(filter cpu,$(TORCH_BUILD)),$(TORCH_CPU) 2>/dev/null || $(TORCH_ANY),$(TORCH_ANY))
 	$(PIP) -c constraints.txt -e '.[rllib]'
 	@touch $@
 

@@ -37,7 +37,7 @@ _PPO: Mapping[str, Any] = {
 }
 
 _GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    "cleanup": {"all": {"gamma": 0.98}, "a2c": {}, "ppo": {}},
+    "cleanup": {"all": {"gamma": 0.98}, "a2c": {"sr_update_frequency": 6}, "ppo": {}},
     "snowdrift": {
         "all": {"gamma": 0.99, "lambda_": 0.0, "entropy_coeff_end": 0.005},
         "a2c": {"lr": 2e-3},
