@@ -15,6 +15,9 @@ from rllib_lase.settings import Optimizer, Settings, setting_names
 #: The optimiser that a game is trained with unless told otherwise.
 OPTIMIZER: Mapping[str, Optimizer] = {"cleanup": "ppo", "snowdrift": "ppo", "matrix": "a2c"}
 
+#: Episodes of a run's final evaluation.
+EVALUATION_EPISODES = 128
+
 #: Env steps of a full training run.
 ENV_STEPS: Mapping[str, int] = {"cleanup": 450_000, "snowdrift": 300_000, "matrix": 500_000}
 

@@ -13,6 +13,9 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+#: Largest seed of a run; NumPy's and torch's generators take what is derived from it.
+MAX_SEED = 2**31 - 1
+
 Optimizer = Literal["a2c", "ppo"]
 SRPolicyRule = Literal["eq5", "soft_q"]
 RewardAggregation = Literal["sum", "mean"]

@@ -16,7 +16,7 @@ import ray
 import torch
 
 import mixed_motive
-from rllib_lase.defaults import default_env_steps, default_settings
+from rllib_lase.defaults import EVALUATION_EPISODES, default_env_steps, default_settings
 from rllib_lase.evaluation.metrics import equality, share_given
 from rllib_lase.registry import AlgorithmSpec, resolve_algorithm
 from rllib_lase.report.gif import write_gif
@@ -25,9 +25,6 @@ from rllib_lase.rllib.algorithm import IterationReport, SocialAlgorithm
 from rllib_lase.rllib.evaluate import SocialEvaluation, evaluate, record_episode
 from rllib_lase.runs import RunFolder
 from rllib_lase.settings import Optimizer, Settings, SettingsError
-
-#: Episodes of the final evaluation unless told otherwise.
-EVALUATION_EPISODES = 128
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from rllib_lase.cli.options import Option, UsageError, Words, print_help, read_words, whole_number
 from rllib_lase.cli.plans import (
-    EVALUATION_EPISODES,
-    MAX_SEED,
     RunPlan,
     all_setting_options,
     budget_options,
@@ -22,8 +20,9 @@ from rllib_lase.cli.plans import (
     out_folder,
 )
 from rllib_lase.command_lines import train_words
-from rllib_lase.defaults import default_env_steps
+from rllib_lase.defaults import EVALUATION_EPISODES, default_env_steps
 from rllib_lase.registry import ALGORITHMS, SHORT_IDS
+from rllib_lase.settings import MAX_SEED
 
 _ALGOS = "lase,independent,go"
 _SEEDS = 3

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rllib_lase.cli.options import Option, UsageError, print_help, read_words, whole_number
-from rllib_lase.cli.plans import EVALUATION_EPISODES, MAX_SEED
+from rllib_lase.defaults import EVALUATION_EPISODES
+from rllib_lase.settings import MAX_SEED
 
 if TYPE_CHECKING:
     from rllib_lase.runs import RunFolder

@@ -11,15 +11,9 @@ from typing import Any, cast
 import mixed_motive
 from rllib_lase.cli.options import Option, Words, closest, one_of, pair, setting_options, whole_number
 from rllib_lase.command_lines import option_name
-from rllib_lase.defaults import default_env_steps, default_optimizer, default_settings
+from rllib_lase.defaults import EVALUATION_EPISODES, default_env_steps, default_optimizer, default_settings
 from rllib_lase.registry import ALGORITHMS, SHORT_IDS, AlgorithmSpec, resolve_algorithm
 from rllib_lase.settings import Optimizer, Settings, SettingsError, setting_names
-
-EVALUATION_EPISODES = 128
-"""Episodes of an evaluation unless told otherwise."""
-
-MAX_SEED = 2**31 - 1
-"""Largest seed that everything which is seeded takes, with room for the seeds derived from it."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from rllib_lase.rllib.checkpoints import CheckpointError
 from rllib_lase.rllib.env_runner import BatchedEnvRunner
 from rllib_lase.rllib.learner import SocialLearner
 from rllib_lase.rllib.modules import SocialModule
-from rllib_lase.settings import Settings, SettingsError, setting_names, unknown_settings
+from rllib_lase.settings import MAX_SEED, Settings, SettingsError, setting_names, unknown_settings
 from rllib_lase.social.hook import JointSpaces, SocialHook
 
 #: Settings that belong to `.env_runners()`; all others belong to `.training()`.
@@ -63,6 +63,8 @@ class SocialConfig(AlgorithmConfig):
         names = setting_names(self.spec.settings_class)
         settings = self.spec.settings_class(**{name: getattr(self, name) for name in names})
         errors = settings.validate()
+        if self.seed is not None and not 0 <= self.seed <= MAX_SEED:
+            errors.append(f"seed: {self.seed} is out of range; it must be at least 0 and at most {MAX_SEED}")
         if errors:
             raise SettingsError(errors)
         return settings

@@ -14,7 +14,7 @@ import ray
 import torch
 from numpy.typing import NDArray
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
-from ray.rllib.core import COMPONENT_RL_MODULE, DEFAULT_AGENT_ID
+from ray.rllib.core import COMPONENT_RL_MODULE
 from ray.rllib.core.rl_module.multi_rl_module import MultiRLModule
 from ray.rllib.env import INPUT_ENV_SPACES
 from ray.rllib.env.env_context import EnvContext
@@ -22,17 +22,7 @@ from ray.rllib.env.env_runner import EnvRunner
 from ray.rllib.env.multi_agent_episode import MultiAgentEpisode
 from ray.rllib.utils.annotations import override
 from ray.rllib.utils.checkpoints import Checkpointable
-from ray.rllib.utils.metrics import (
-    EPISODE_LEN_MEAN,
-    EPISODE_RETURN_MEAN,
-    NUM_AGENT_STEPS_SAMPLED,
-    NUM_AGENT_STEPS_SAMPLED_LIFETIME,
-    NUM_ENV_STEPS_SAMPLED,
-    NUM_ENV_STEPS_SAMPLED_LIFETIME,
-    NUM_EPISODES,
-    NUM_EPISODES_LIFETIME,
-    WEIGHTS_SEQ_NO,
-)
+from ray.rllib.utils.metrics import WEIGHTS_SEQ_NO
 
 import mixed_motive
 from rllib_lase.rllib.episode_account import EpisodeAccount, FinishedEpisodes
@@ -40,6 +30,7 @@ from rllib_lase.rllib.episodes import EpisodeCarry, to_multi_agent_episodes
 from rllib_lase.rllib.game_env import make_joint_env
 from rllib_lase.rllib.joint_env import JointEnv
 from rllib_lase.rllib.policies import JointPolicy, RLlibPolicies, StackedPolicies
+from rllib_lase.rllib.runner_contract import log_sampling, refuse_unsupported
 from rllib_lase.rollout import AgentGroup, JointRollout
 
 _EVALUATION_SEED_OFFSET = 1_000_000
@@ -85,33 +76,11 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         self._finished: list[FinishedEpisodes] = []
         self._reported = FinishedEpisodes.join([])
         self._steps = self._agent_steps = 0
-        self._refuse_unsupported()
+        refuse_unsupported(config)
         self.make_env()
         self.make_module()
 
     # --- building ---------------------------------------------------------------------------------
-
-    def _refuse_unsupported(self) -> None:
-        """Names what this runner cannot serve."""
-        config = self.config
-        refused = {
-            "env_to_module_connector": config._env_to_module_connector is not None,
-            "module_to_env_connector": config._module_to_env_connector is not None,
-            "batch_mode='complete_episodes'": (
-                config.batch_mode == "complete_episodes"
-                and not config.in_evaluation  # RLlib's own default there
-            ),
-        }
-        for hook in ("on_episode_step", "on_episode_start", "on_episode_end", "on_episode_created"):
-            refused[f"callback {hook}"] = getattr(config, f"callbacks_{hook}", None) is not None
-        found = [name for name, present in refused.items() if present]
-        if found:
-            raise ValueError(
-                f"BatchedEnvRunner cannot serve {', '.join(found)}: it steps whole batches, "
-                "never single timesteps. Remove the setting, or use RLlib's own runner with one of RLlib's "
-                "own algorithms: .env_runners(env_runner_cls="
-                "ray.rllib.env.multi_agent_env_runner.MultiAgentEnvRunner)"
-            )
 
     @override(EnvRunner)
     def make_env(self) -> None:
@@ -378,29 +347,11 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
     @override(EnvRunner)
     def get_metrics(self) -> Any:
         """RLlib's standard metrics of what was sampled since the last call."""
-        metrics = self.metrics
-        for name, lifetime, steps in (
-            (NUM_ENV_STEPS_SAMPLED, NUM_ENV_STEPS_SAMPLED_LIFETIME, self._steps),
-            (NUM_AGENT_STEPS_SAMPLED, NUM_AGENT_STEPS_SAMPLED_LIFETIME, self._agent_steps),
-        ):
-            if name == NUM_AGENT_STEPS_SAMPLED:
-                metrics.log_dict({DEFAULT_AGENT_ID: steps}, key=name, reduce="sum")
-                metrics.log_dict({DEFAULT_AGENT_ID: steps}, key=lifetime, reduce="lifetime_sum")
-            else:
-                metrics.log_value(name, steps, reduce="sum")
-                metrics.log_value(lifetime, steps, reduce="lifetime_sum", with_throughput=True)
-        finished, self._finished = FinishedEpisodes.join(self._finished), []
-        self._reported = finished
-        metrics.log_value(NUM_EPISODES, len(finished), reduce="sum")
-        metrics.log_value(NUM_EPISODES_LIFETIME, len(finished), reduce="lifetime_sum")
-        if len(finished):
-            window = self.config.metrics_num_episodes_for_smoothing
-            for value in finished.returns.sum(1)[-window:]:
-                metrics.log_value(EPISODE_RETURN_MEAN, float(value), window=window)
-            for value in finished.lengths[-window:]:
-                metrics.log_value(EPISODE_LEN_MEAN, float(value), window=window)
+        self._reported, self._finished = FinishedEpisodes.join(self._finished), []
+        window = self.config.metrics_num_episodes_for_smoothing
+        log_sampling(self.metrics, self._steps, self._agent_steps, self._reported, window)
         self._steps = self._agent_steps = 0
-        return metrics.reduce()
+        return self.metrics.reduce()
 
     @override(Checkpointable)
     def get_state(

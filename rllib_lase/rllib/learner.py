@@ -42,7 +42,7 @@ class SocialLearner(TorchLearner):
         """Builds modules and optimisers, and the hook that they share."""
         self.settings = self.config.settings()
         # With a seed RLlib makes torch deterministic, which also fills every new tensor for nothing.
-        torch.utils.deterministic.fill_uninitialized_memory = False
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined] # set by a property
         super().build()
         self._module_ids = tuple(self.module.keys())
         self.hook = self.config.make_hook(self.spaces())
