@@ -144,7 +144,7 @@ def test_help_names_every_command_option_and_the_games_own_defaults(capsys: Capt
     assert "--sr-policy-rule {eq5,soft_q}" in shown
     assert "--gift-negative-rewards, --no-gift-negative-rewards" in shown
     tuned = default_settings("cleanup", ALGORITHMS["lase"])
-    assert f"env steps to train [{default_env_steps('cleanup'):,}]" in shown
+    assert f"env steps to train, in whole iterations [{default_env_steps('cleanup'):,}]" in shown
     assert f"discount factor [{tuned.gamma:g}]" in shown
     lase("train", "ipd", "--algo", "go", "--help")
     shown = capsys.readouterr().out

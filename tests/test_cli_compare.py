@@ -67,10 +67,10 @@ def test_compare_trains_what_is_missing_and_prints_one_table(
 
     monkeypatch.setattr(pool, "run_jobs", run_jobs)
     words = (
-        f"compare cleanup --algos lase,ppo --seeds 2 --env-steps 2000 --delta 0.3 --jobs 2 --out {tmp_path}"
+        f"compare cleanup --algos ppo,lase --seeds 2 --env-steps 2000 --delta 0.3 --jobs 2 --out {tmp_path}"
     )
     assert lase(*words.split()) == 0
-    assert started == ["lase-ppo-seed0", "independent-ppo-seed0", "lase-ppo-seed1", "independent-ppo-seed1"]
+    assert started == ["lase-ppo-seed0", "lase-ppo-seed1", "independent-ppo-seed0", "independent-ppo-seed1"]
     shown = capsys.readouterr().out
     assert "independent (ppo)" in shown
     assert shown.splitlines()[-1] == f"report {tmp_path / 'report.html'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from collections.abc import Sequence
@@ -94,7 +95,7 @@ def _options(algos: Sequence[str], game: str) -> list[Option]:
 
 
 def _plan(given: Words) -> list[RunPlan]:
-    """The runs, seed by seed, so that every algorithm has some results early; problems go into the words."""
+    """The runs, those with most networks first, so that no core waits at the end; problems go into words."""
     game, game_params = check_game(given)
     names = given.values.get("algos", _split(_ALGOS))
     learners = [learner for name in names if (learner := check_learner(name, given, "--algos"))]
@@ -116,7 +117,8 @@ def _plan(given: Words) -> list[RunPlan]:
         given.problems.append(f"--seeds: the last seed would be {last}, expected at most {MAX_SEED}")
         return []
     seeds = range(first, last + 1)
-    return [plan.with_seed(seed) for seed in seeds for plan in plans]
+    plans.sort(key=lambda plan: -len(dataclasses.fields(plan.settings)))
+    return [plan.with_seed(seed) for plan in plans for seed in seeds]
 
 
 def _runs_to_keep(

@@ -89,8 +89,8 @@ def budget_options(game: str) -> list[Option]:
     return [
         Option("--optimizer", f"policy optimiser [{default_optimizer(game)}, or the algorithm's short id]",
                one_of("a2c", "ppo"), "{a2c,ppo}", "what to train"),
-        Option("--env-steps", f"env steps to train [{default_env_steps(game):,}]", whole_number(1), "N",
-               "what to train"),
+        Option("--env-steps", f"env steps to train, in whole iterations [{default_env_steps(game):,}]",
+               whole_number(1), "N", "what to train"),
         Option("--evaluation-episodes", f"episodes of the final evaluation [{EVALUATION_EPISODES}]",
                whole_number(1), "N", "what to train"),
         Option("--overwrite", "replace runs that are already there", group="where"),

@@ -160,6 +160,6 @@ def _what_is_left(out: Path) -> str:
     if not (out / "progress.parquet").is_file():
         return "Stopped before the first iteration; nothing was learnt."
     run = RunFolder.open(out)
-    done = int(run.progress()["env_steps"].iloc[-1])
+    done = int(run.summary()["env_steps"] if run.has_summary else run.progress()["env_steps"].iloc[-1])
     state = "evaluated and saved" if run.has_summary else "the training curve is saved, without an evaluation"
     return f"Stopped after {done:,} of {run.config['env_steps']:,} env steps; {state}: {out}"
