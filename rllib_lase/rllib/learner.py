@@ -192,9 +192,7 @@ class SocialLearner(TorchLearner):
         outputs = [self._forward_policy(i, module, data, rows) for i, module in enumerate(self._modules())]
         sizes = [logits.shape[-1] for logits, _ in outputs]
         losses = policy_losses(
-            torch.stack(
-                [F.pad(logits, (0, max(sizes) - logits.shape[-1]), value=-1e9) for logits, _ in outputs]
-            ),
+            torch.stack([_padded(logits, max(sizes)) for logits, _ in outputs]),
             torch.stack([values for _, values in outputs]),
             take(data.actions, rows),
             take(advantages, rows),
@@ -203,7 +201,9 @@ class SocialLearner(TorchLearner):
             vf_loss_coeff=self.settings.vf_loss_coeff,
             entropy_coeff=self._schedules.entropy_coeff,
             epsilon=self._schedules.epsilon,
-            num_actions=torch.tensor(sizes, device=self.device).unsqueeze(-1),
+            num_actions=(
+                torch.tensor(sizes, device=self.device).unsqueeze(-1) if len(set(sizes)) > 1 else None
+            ),
             old_action_logp=take(data.action_logp, rows) if self.settings.optimizer == "ppo" else None,
             clip_param=self.settings.clip_param,
         )
@@ -390,3 +390,9 @@ def _sample_columns(values: Tensor, rows: Tensor | None) -> Tensor:
     """`(N, T, B) -> (N, M)`, some samples of every agent."""
     flat = values.flatten(1)
     return flat if rows is None else flat[:, rows]
+
+
+def _padded(logits: Tensor, width: int) -> Tensor:
+    """Logits `(M, A)` with impossible actions added up to `width`."""
+    missing = width - logits.shape[-1]
+    return F.pad(logits, (0, missing), value=-1e9) if missing else logits

@@ -117,7 +117,7 @@ def test_what_an_agent_may_not_see_changes_nothing_it_learns_to_the_bit(agent, o
 def test_a_round_changes_every_network_and_keeps_losses_finite(algo, optimizer):
     learner = make_learner(algo, optimizer=optimizer)
     before = [parameters_of(learner, agent) for agent in range(3)]
-    for k in range(4):
+    for k in range(getattr(learner.settings, "sr_update_frequency", 1)):
         learner.update(training_data=TrainingData(batch=rollout_for(k)), timesteps={"env_steps": 0})
     for agent in range(3):
         after = parameters_of(learner, agent)
