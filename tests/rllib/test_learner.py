@@ -125,7 +125,7 @@ def test_a_round_changes_every_network_and_keeps_losses_finite(algo, optimizer):
         assert changed == ({"policy", "social"} if algo.startswith("lase") else {"policy"})
     report = learner.collect_report()
     assert all(np.isfinite(values).all() for values in report["learner"].values())
-    assert np.isclose(report["rewards"].sum(), report["rewards_after_gifting"].sum()) or algo == "go"
+    assert np.isclose(report["rewards"].sum(), report["rewards_after_gifting"].sum(), atol=1e-4)
 
 
 @pytest.mark.parametrize("optimizer", ["a2c", "ppo"])
