@@ -135,8 +135,13 @@ def test_ctrl_c_lets_running_runs_end_in_their_own_way_and_starts_no_more(tmp_pa
         if job.state == "training":
             os.kill(os.getpid(), signal.SIGINT)
 
-    with pytest.raises(KeyboardInterrupt):
-        run_jobs(jobs, 1, interrupt_once_running)
+    # A shell starts background jobs with the signal ignored; then Python would not raise.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_jobs(jobs, 1, interrupt_once_running)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert [job.state for job in jobs] == ["stopped", "stopped"]
     assert jobs[0].process is not None
     assert jobs[0].process.returncode == 130
