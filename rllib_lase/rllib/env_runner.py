@@ -68,7 +68,6 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         self._generator = np.random.default_rng(
             np.random.SeedSequence(config.seed, spawn_key=(10, int(config.in_evaluation), self.worker_index))
         )
-        self._epsilon = 0.0
         self._lane_steps = 0
         self._needs_reset = True
         self._starts = 0
@@ -133,9 +132,9 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         if self.env is None:
             return dict(self._given_spaces or {})
         env = self.env
-        if not self._episodes_mode:
-            return {a: (env.observation_spaces[a], env.action_spaces[a]) for a in env.agent_ids}
         pairs = {a: (env.observation_spaces[a], env.action_spaces[a]) for a in env.agent_ids}
+        if not self._episodes_mode:
+            return pairs
         spaces = {self._module_of(agent_id): pair for agent_id, pair in pairs.items()}
         observation = gym.spaces.Dict({a: pair[0] for a, pair in pairs.items()})
         action = gym.spaces.Dict({a: pair[1] for a, pair in pairs.items()})
@@ -180,20 +179,19 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         if force_reset:
             self._needs_reset = True
         length = self._fragment_length()
-        epsilon = 1.0 if random_actions else self._epsilon
+        epsilon = float(random_actions)
         if num_episodes is not None:
             self._needs_reset = True
-            rollouts, ended = [], 0
-            while ended < num_episodes:
-                rollouts.append(self.sample_rollout(length, epsilon))
-                ended += len(rollouts[-1].final_index)
-        else:
-            wanted = num_timesteps if num_timesteps is not None else length * self.num_envs
-            rounds = -(-wanted // (length * self.num_envs))
-            rollouts = [self.sample_rollout(length, epsilon) for _ in range(rounds)]
-        if not self._episodes_mode:
-            return list(rollouts)
-        return [episode for rollout in rollouts for episode in self._to_episodes(rollout)]
+        wanted = num_timesteps if num_timesteps is not None else length * self.num_envs
+        sampled: list[Any] = []
+        steps = ended = 0
+        while (steps < wanted) if num_episodes is None else (ended < num_episodes):
+            rollout = self.sample_rollout(length, epsilon)
+            steps += rollout.env_steps()
+            ended += len(rollout.final_index)
+            # Converted at once: the policies keep only the latest fragment's logits.
+            sampled += self._to_episodes(rollout) if self._episodes_mode else [rollout]
+        return sampled
 
     def _fragment_length(self) -> int:
         if self.config.in_evaluation and not self._episodes_mode:
@@ -227,9 +225,10 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         Raises:
             EnvironmentFault: if the environment breaks its contract; nothing of the fragment is used.
         """
-        env, policy = self.env, self._policy
+        env = self.env
         if env is None:
             raise RuntimeError("this runner has no environment; sample on the remote runners")
+        policy = self._policy
         policy.refresh()
         agents, copies = len(env.agent_ids), self.num_envs
         blocks = [self._allocate(group, num_steps) for group in env.groups]
@@ -333,10 +332,6 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
             self._state[:, copies] = 0
         index = np.stack([np.full(len(copies), t), copies], 1).astype(np.int64)
         return _End(index, final_obs, values)
-
-    def set_epsilon(self, epsilon: float) -> None:
-        """Share of uniform random actions that `sample` uses, in [0, 1]."""
-        self._epsilon = epsilon
 
     def metrics_and_episodes(self) -> tuple[Any, FinishedEpisodes]:
         """`get_metrics`, and the episodes that they sum up."""

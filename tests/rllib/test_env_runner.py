@@ -179,6 +179,13 @@ def test_rllibs_own_ppo_gets_ordinary_episodes():
     assert [episode.id_ for episode in first] == [episode.id_ for episode in second]
     assert [len(episode) for episode in first] == [20] * 3
     assert sorted(first[0].agent_episodes) == [f"agent_{i}" for i in range(4)]
+    chunks = runner.sample(num_timesteps=2 * 3 * 20)
+    for chunk in chunks:
+        for episode in chunk.agent_episodes.values():
+            logits = torch.from_numpy(np.stack(episode.get_extra_model_outputs("action_dist_inputs")))
+            taken = torch.from_numpy(np.stack(episode.get_actions())).long().unsqueeze(-1)
+            logp = logits.log_softmax(-1).gather(-1, taken).squeeze(-1).numpy()
+            assert np.allclose(logp, episode.get_extra_model_outputs("action_logp"), atol=1e-5)
 
 
 @pytest.mark.parametrize(
