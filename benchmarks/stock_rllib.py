@@ -61,7 +61,7 @@ class StockPPO:
         agents = mixed_motive.make("cleanup", num_envs=1).agent_ids
         config = (
             PPOConfig()
-            .environment("cleanup", env_config={"obs_dtype": "float32"})
+            .environment("cleanup", env_config={"obs": "float32"})
             .env_runners(
                 num_env_runners=0,
                 num_envs_per_env_runner=num_envs,

@@ -7,15 +7,18 @@ buffers are here.
 from __future__ import annotations
 
 import abc
+import itertools
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mixed_motive.buffers import StepBuffers
+from mixed_motive.buffers import StepBuffers, flat_obs
 from mixed_motive.checks import action_problems, buffer_problems, read_indices, read_seed
+from mixed_motive.encodings import Obs, encode, native_encoding
 from mixed_motive.errors import GameError
 from mixed_motive.params import GameParams
 
@@ -30,6 +33,7 @@ _COUNTERS: Mapping[str, type[np.generic]] = {
     "episode": np.int64,
     "seed": np.uint64,
     "env_index": np.int64,
+    "ended": np.bool_,
 }
 
 
@@ -48,17 +52,17 @@ class BatchedGame(abc.ABC):
             disjoint ranges.
         auto_reset: Whether an episode's last step starts the next episode at once. If not, `reset` must be
             called then.
+        obs: Encoding of the observations, one of the game's `encodings`.
+        num_threads: Threads that step the batch, each a part of it.
 
     Attributes:
         agent_ids: "agent_0", "agent_1", ...: the order of the agents everywhere.
         num_agents: N.
-        horizon: Steps of an episode.
-        action_names: Name of each action, by its number.
-        count_names: What `StepBuffers.counts` counts.
+        horizon: Steps of an episode, at most.
+        encodings: What `obs` may be.
     """
 
-    action_names: ClassVar[tuple[str, ...]]
-    count_names: ClassVar[tuple[str, ...]]
+    encodings: tuple[str, ...] = ("planes", "float32")
 
     def __init__(
         self,
@@ -68,6 +72,8 @@ class BatchedGame(abc.ABC):
         num_envs: int,
         first_env_index: int,
         auto_reset: bool,
+        obs: str,
+        num_threads: int,
     ) -> None:
         self.game_id = game_id
         self.preset = preset
@@ -76,6 +82,10 @@ class BatchedGame(abc.ABC):
         self.num_envs = num_envs
         self.first_env_index = first_env_index
         self.auto_reset = auto_reset
+        self.obs_encoding = obs
+        self._native = native_encoding(obs)
+        self._derived = obs in ("float32", "rgb")
+        self.num_threads = min(num_threads, num_envs)
         self.horizon = params.horizon
         self.agent_ids = tuple(f"agent_{i}" for i in range(params.num_agents))
         self._observation_space: spaces.Box | None = None
@@ -84,9 +94,9 @@ class BatchedGame(abc.ABC):
         self._kernel = self._load_kernel()
         from mixed_motive.kernels import rng, shared
 
-        self._episode_key = rng.episode_key
+        self._episode_key, self._refusal_of = rng.episode_key, shared.refusal
         self._columns = {"step": shared.STEP, "episode": shared.EPISODE, "seed": shared.SEED}
-        self._columns["env_index"] = shared.ENV_INDEX
+        self._columns |= {"env_index": shared.ENV_INDEX, "ended": shared.ENDED}
         self._key_column = shared.KEY
         num_registers = shared.NUM_REGISTERS + self._num_extra_registers()
         self._registers: npt.NDArray[np.uint64] = np.zeros((num_envs, num_registers), np.uint64)
@@ -94,18 +104,36 @@ class BatchedGame(abc.ABC):
         self._arrays = self._new_arrays()
         self._constants = self._kernel_constants()
         self._actions: npt.NDArray[np.int64] = np.zeros((num_envs, params.num_agents), np.int64)
+        self._palette = self._make_palette() if obs == "rgb" else None
         self._buffers = self.new_buffers()
+        # What the kernel writes where `obs` is made from it.
+        native_shape = (num_envs, self.num_agents, *self._native_shape()) if self._derived else (0,)
+        self._native_obs: npt.NDArray[np.uint8] = np.zeros(native_shape, np.uint8)
+        self._native_final_obs = np.zeros_like(self._native_obs)
+        cuts = [num_envs * k // self.num_threads for k in range(self.num_threads + 1)]
+        self._slices = [slice(first, last) for first, last in itertools.pairwise(cuts)]
+        self._pool = ThreadPoolExecutor(self.num_threads, "mixed_motive") if self.num_threads > 1 else None
         self._started = False
 
     # What a game fills in
+
+    @property
+    @abc.abstractmethod
+    def action_names(self) -> tuple[str, ...]:
+        """Name of each action, by its number."""
+
+    @property
+    @abc.abstractmethod
+    def count_names(self) -> tuple[str, ...]:
+        """What `StepBuffers.counts` counts."""
 
     @abc.abstractmethod
     def _load_kernel(self) -> ModuleType:
         """The module with the compiled `reset`, `step` and `observe` (importing it imports numba)."""
 
     @abc.abstractmethod
-    def _obs_shape(self) -> tuple[int, ...]:
-        """Shape of one agent's observation."""
+    def _native_shape(self) -> tuple[int, ...]:
+        """Shape of one agent's observation in the encoding `self._native`, which the kernel writes."""
 
     @abc.abstractmethod
     def _new_arrays(self) -> tuple[npt.NDArray[Any], ...]:
@@ -117,7 +145,7 @@ class BatchedGame(abc.ABC):
 
     @abc.abstractmethod
     def _write_obs(self, obs: npt.NDArray[np.uint8]) -> None:
-        """Fill (B, N, *obs) with the observations of the current state."""
+        """Fill (B, N, size) with the observations of the current state."""
 
     @abc.abstractmethod
     def _copy_arrays(self, indices: npt.NDArray[np.intp]) -> State:
@@ -140,7 +168,17 @@ class BatchedGame(abc.ABC):
         """One copy as text."""
 
     def _num_extra_registers(self) -> int:
+        """Columns of `registers` beyond the common ones."""
         return 0
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What each class of the encoding "code" means; empty for games without it."""
+        return ()
+
+    def _make_palette(self) -> npt.NDArray[np.uint8]:
+        """(number of classes, 3) colours of the encoding "rgb"."""
+        raise NotImplementedError(f"{self.game_id} has no encoding 'rgb'")
 
     @property
     def max_collective_reward(self) -> float | None:
@@ -151,11 +189,13 @@ class BatchedGame(abc.ABC):
 
     @property
     def observation_space(self) -> spaces.Box:
-        """Space of one agent's observation: binary uint8."""
+        """Space of one agent's observation."""
         if self._observation_space is None:
             from gymnasium import spaces
 
-            self._observation_space = spaces.Box(0, 1, self._obs_shape(), np.uint8)
+            high = {"code": len(self.class_names) - 1, "rgb": 255}.get(self.obs_encoding, 1)
+            dtype = np.float32 if self.obs_encoding == "float32" else np.uint8
+            self._observation_space = spaces.Box(0, high, self._obs_shape(), dtype)
         return self._observation_space
 
     @property
@@ -170,19 +210,18 @@ class BatchedGame(abc.ABC):
     def new_buffers(self) -> StepBuffers:
         """Arrays for the results of `step`."""
         b, n = self.num_envs, self.num_agents
-        obs_shape = (b, n, *self._obs_shape())
         return StepBuffers(
-            obs=np.zeros(obs_shape, np.uint8),
+            obs=self._new_obs(),
             rewards=np.zeros((b, n), np.float32),
             terminations=np.zeros((b, n), np.bool_),
             truncations=np.zeros((b, n), np.bool_),
-            final_obs=np.zeros(obs_shape, np.uint8),
+            final_obs=self._new_obs(),
             done=np.zeros(b, np.bool_),
             active=np.ones((b, n), np.bool_),
             counts=np.zeros((b, n, len(self.count_names)), np.int32),
         )
 
-    def reset(self, seed: int | None = None) -> npt.NDArray[np.uint8]:
+    def reset(self, seed: int | None = None) -> Obs:
         """Start an episode in every copy.
 
         Args:
@@ -190,7 +229,7 @@ class BatchedGame(abc.ABC):
                 present seed, or of a random one where there is none yet.
 
         Returns:
-            (B, N, *obs) uint8 first observations, in an array of their own.
+            (B, N, *obs) first observations, in an array of their own.
 
         Raises:
             GameError: If the seed is no integer in that range.
@@ -204,8 +243,11 @@ class BatchedGame(abc.ABC):
             counters[:, self._columns["env_index"]] = np.arange(
                 self.first_env_index, self.first_env_index + self.num_envs
             )
-        obs = np.empty((self.num_envs, self.num_agents, *self._obs_shape()), np.uint8)
-        self._kernel.reset(counters, *self._arrays, obs, *self._constants)
+        obs = self._new_obs()
+        native = self._native_obs if self._derived else obs
+        self._kernel.reset(counters, *self._arrays, flat_obs(native), self._native, *self._constants)
+        if self._derived:
+            encode(self._native_obs, self._palette, obs)
         self._started = True
         return obs
 
@@ -234,18 +276,53 @@ class BatchedGame(abc.ABC):
         if given.shape != self._actions.shape or given.dtype.kind not in "iu":
             raise GameError(f"{self.game_id}: step", action_problems(given, self._actions.shape))
         self._actions[...] = given
-        refused = self._kernel.step(
-            self._actions, self._registers, *self._arrays, *out.arrays, self.auto_reset, *self._constants
-        )
+        arrays = out.arrays
+        if self._derived:
+            arrays = (flat_obs(self._native_obs), *arrays[1:4], flat_obs(self._native_final_obs), *arrays[5:])
+        if self._pool is None:
+            refused = self._kernel.step(
+                self._actions,
+                self._registers,
+                *self._arrays,
+                *arrays,
+                self.auto_reset,
+                self._native,
+                *self._constants,
+            )
+        else:
+            refused = self._step_in_threads(self._pool, arrays)
         if refused != -1:
             raise GameError(f"{self.game_id}: step", [self._refusal(refused, given)])
+        if self._derived:
+            encode(self._native_obs, self._palette, out.obs)
+            if out.done.any():
+                encode(self._native_final_obs, self._palette, out.final_obs)
         return out
 
-    def observe(self) -> npt.NDArray[np.uint8]:
-        """(B, N, *obs) uint8 observations of the current state, in an array of their own."""
+    def _step_in_threads(self, pool: ThreadPoolExecutor, arrays: tuple[npt.NDArray[Any], ...]) -> int:
+        # The whole batch is checked before any part of it moves.
+        refused = int(self._refusal_of(self._actions, len(self.action_names), self._registers))
+        if refused != -1:
+            return refused
+        batched = (self._actions, self._registers, *self._arrays, *arrays)
+        constants = (self.auto_reset, self._native, *self._constants)
+        parts = [
+            pool.submit(self._kernel.step, *(array[part] for array in batched), *constants)
+            for part in self._slices
+        ]
+        for part in parts:
+            part.result()
+        return -1
+
+    def observe(self) -> Obs:
+        """(B, N, *obs) observations of the current state, in an array of their own."""
         self._require_started("observe")
-        obs = np.empty((self.num_envs, self.num_agents, *self._obs_shape()), np.uint8)
-        self._write_obs(obs)
+        obs = self._new_obs()
+        if self._derived:
+            self._write_obs(flat_obs(self._native_obs))
+            encode(self._native_obs, self._palette, obs)
+        else:
+            self._write_obs(flat_obs(obs))
         return obs
 
     def get_state(self, env_indices: Sequence[int] | npt.NDArray[np.integer[Any]] | None = None) -> State:
@@ -256,8 +333,8 @@ class BatchedGame(abc.ABC):
 
         Returns:
             Name to array, copies of the game in the leading axis. `seed`, `env_index` and `episode` say which
-            random draws follow, `step` how many steps of the episode were taken; the rest is the game's own.
-            The arrays are copies.
+            random draws follow, `step` how many steps of the episode were taken, `ended` that it is over and
+            `reset` must follow; the rest is the game's own. The arrays are copies.
 
         Raises:
             GameError: Before `reset`, or for a position outside the batch.
@@ -301,9 +378,11 @@ class BatchedGame(abc.ABC):
                     "as many copies as env_indices, of a game with the same parameters"
                 )
         if not problems:
-            limit = self.horizon if self.auto_reset else self.horizon + 1
-            if not ((state["step"] >= 0) & (state["step"] < limit)).all():
-                problems.append(f"'step' must lie in [0, {limit})")
+            last = np.where(state["ended"], self.horizon, self.horizon - 1)
+            if not ((state["step"] >= 0) & (state["step"] <= last)).all():
+                problems.append(f"'step' must lie in [0, {self.horizon}), at {self.horizon} 'ended' be True")
+            if self.auto_reset and state["ended"].any():
+                problems.append("'ended' is True somewhere; with auto_reset the next episode starts at once")
             problems += [
                 f"{n!r} must not be negative" for n in ("episode", "env_index") if (state[n] < 0).any()
             ]
@@ -345,10 +424,19 @@ class BatchedGame(abc.ABC):
             self.num_envs,
             self.first_env_index,
             self.auto_reset,
+            self.obs_encoding,
+            self.num_threads,
         )
         return _rebuild, (type(self), arguments, self.get_state() if self._started else None)
 
-    # Checks
+    # Checks and arrays
+
+    def _obs_shape(self) -> tuple[int, ...]:
+        return (*self._native_shape(), 3) if self._palette is not None else self._native_shape()
+
+    def _new_obs(self) -> Obs:
+        shape = (self.num_envs, self.num_agents, *self._obs_shape())
+        return np.zeros(shape, np.float32) if self.obs_encoding == "float32" else np.zeros(shape, np.uint8)
 
     def _require_started(self, call: str) -> None:
         if not self._started:
@@ -356,8 +444,9 @@ class BatchedGame(abc.ABC):
 
     def _refusal(self, refused: int, given: npt.NDArray[Any]) -> str:
         if refused < -1:
-            step = f"the episode of copy {-2 - refused} ended at its horizon of {self.horizon} steps"
-            return f"{step}, and auto_reset is False. Call reset() first."
+            return (
+                f"the episode of copy {-2 - refused} has ended, and auto_reset is False. Call reset() first."
+            )
         b, i = divmod(refused, self.num_agents)
         names = ", ".join(f"{k} {name}" for k, name in enumerate(self.action_names))
         return f"action {given[b, i]} of {self.agent_ids[i]} in copy {b}; expected one of: {names}"

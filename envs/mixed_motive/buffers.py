@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from mixed_motive.encodings import Obs
 
 __all__ = ["StepBuffers"]
 
@@ -18,24 +21,25 @@ class StepBuffers:
     row t of arrays with a leading time axis: C-contiguous, writeable, of these shapes and dtypes.
 
     Attributes:
-        obs: (B, N, *obs) uint8. Where an episode ended, the first observation of the next one.
+        obs: (B, N, *obs), in the observation space's dtype. Where an episode ended, the first observation
+            of the next one.
         rewards: (B, N) float32, extrinsic.
         terminations: (B, N) bool: the agent left the game in this step.
-        truncations: (B, N) bool: the episode reached its horizon in this step.
-        final_obs: (B, N, *obs) uint8, valid only for copies with `done`: the last observation of the episode
+        truncations: (B, N) bool: the episode reached its horizon in this step, the agent still in the game.
+        final_obs: (B, N, *obs), valid only for copies with `done`: the last observation of the episode
             that ended.
         done: (B,) bool: the episode of this copy ended in this step.
         active: (B, N) bool: the agent was in the game when the actions of this step were taken.
         counts: (B, N, K) int32: events of this step, in the order of the game's `count_names`.
-        arrays: All of these, in this order.
+        arrays: All of these, in this order, as kernels take them: observations as (B, N, size).
         layout: Shape, dtype, contiguity and writeability of each: equal for buffers that fit the same game.
     """
 
-    obs: npt.NDArray[np.uint8]
+    obs: Obs
     rewards: npt.NDArray[np.float32]
     terminations: npt.NDArray[np.bool_]
     truncations: npt.NDArray[np.bool_]
-    final_obs: npt.NDArray[np.uint8]
+    final_obs: Obs
     done: npt.NDArray[np.bool_]
     active: npt.NDArray[np.bool_]
     counts: npt.NDArray[np.int32]
@@ -43,12 +47,22 @@ class StepBuffers:
     layout: tuple[object, ...] = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        arrays = tuple(getattr(self, name) for name in FIELDS)
-        object.__setattr__(self, "arrays", arrays)
+        arrays = [getattr(self, name) for name in FIELDS]
         object.__setattr__(self, "layout", tuple(map(array_layout, arrays)))
+        # One number of axes for every game and encoding, so that each kernel is compiled once.
+        flat = [
+            flat_obs(array) if name in ("obs", "final_obs") and getattr(array, "size", 0) else array
+            for name, array in zip(FIELDS, arrays, strict=True)
+        ]
+        object.__setattr__(self, "arrays", tuple(flat))
 
 
 FIELDS = tuple(field.name for field in dataclasses.fields(StepBuffers) if field.init)
+
+
+def flat_obs(obs: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """(B, N, *obs) as (B, N, size), the same memory where it is contiguous."""
+    return obs.reshape(*obs.shape[:2], -1)
 
 
 def array_layout(array: object) -> object:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mixed_motive.buffers import FIELDS, StepBuffers, array_layout
+from mixed_motive.buffers import FIELDS, StepBuffers
 from mixed_motive.errors import GameError
 
 __all__ = ["action_problems", "buffer_problems", "read_indices", "read_seed"]
@@ -57,7 +57,7 @@ def read_indices(
 
 def buffer_problems(found: StepBuffers, expected: StepBuffers) -> list[str]:
     """Why a step cannot write into these arrays."""
-    pairs = zip(FIELDS, map(array_layout, found.arrays), map(array_layout, expected.arrays), strict=True)
+    pairs = zip(FIELDS, found.layout, expected.layout, strict=True)
     return [f"out.{name} is {given}, expected {right}" for name, given, right in pairs if given != right]
 
 

@@ -21,9 +21,8 @@ from mixed_motive.registry import check_make, make
 __all__ = ["MixedMotiveParallelEnv", "faces", "parallel_env"]
 
 _RENDER_MODES = ("rgb_array", "ansi", "human")
-_OBS_DTYPES = ("uint8", "float32")
-
-Obs = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+# What `make` takes and one copy that ends does not.
+_NOT_HERE = ("num_envs", "num_threads", "auto_reset")
 
 
 class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo ships no types
@@ -34,7 +33,6 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
         preset: One of the game's presets; by default its first.
         render_mode: "rgb_array", "ansi", "human" (a window, needs pygame) or None.
         obs: Encoding of observations, as in `mixed_motive.make`.
-        obs_dtype: "uint8" or "float32"; values are 0 and 1 in both.
         first_env_index: The copy's env index: copies with the same seed and other indices draw other random
             numbers.
         max_cycles: PettingZoo's name for the parameter `horizon`.
@@ -61,19 +59,22 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
         *,
         render_mode: Literal["rgb_array", "ansi", "human"] | None = None,
         obs: str = "planes",
-        obs_dtype: Literal["uint8", "float32"] = "uint8",
         first_env_index: int = 0,
         max_cycles: int | None = None,
         **params: Any,
     ) -> None:
-        problems = []
+        problems = [
+            f"{name}={params.pop(name)!r}: a ParallelEnv is one copy that ends; "
+            "mixed_motive.make(...) gives a batch"
+            for name in _NOT_HERE
+            if name in params
+        ]
         if max_cycles is not None:
             if "horizon" in params:
                 problems.append("max_cycles and horizon are two names for one number; give only one of them")
             params["horizon"] = max_cycles
         problems += check_make(game_id, preset, obs=obs, first_env_index=first_env_index, **params)
         problems += _one_of("render_mode", render_mode, (*_RENDER_MODES, None))
-        problems += _one_of("obs_dtype", obs_dtype, _OBS_DTYPES)
         if render_mode == "human" and importlib.util.find_spec("pygame") is None:
             problems.append(
                 "render_mode='human' needs pygame, which is not installed. "
@@ -89,10 +90,10 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
         self.metadata = {**type(self).metadata, "name": f"{game_id}_v0"}
         self.possible_agents = list(self.game.agent_ids)
         self.agents: list[str] = []
-        self._dtype = np.dtype(obs_dtype)
         box = self.game.observation_space
         self.observation_spaces = {
-            agent_id: spaces.Box(0, 1, box.shape, self._dtype.type) for agent_id in self.possible_agents
+            agent_id: spaces.Box(box.low, box.high, dtype=box.low.dtype.type)
+            for agent_id in self.possible_agents
         }
         self.action_spaces: dict[str, spaces.Discrete[Any]] = {
             agent_id: spaces.Discrete(len(self.game.action_names)) for agent_id in self.possible_agents
@@ -109,7 +110,7 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
 
     def reset(
         self, seed: int | None = None, options: Mapping[str, Any] | None = None
-    ) -> tuple[dict[str, Obs], dict[str, dict[str, Any]]]:
+    ) -> tuple[dict[str, npt.NDArray[Any]], dict[str, dict[str, Any]]]:
         """Start an episode.
 
         Args:
@@ -127,11 +128,17 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
         self.agents = list(self.possible_agents)
         if self.render_mode == "human":
             self.render()
-        return self._by_agent(obs), {agent_id: {} for agent_id in self.agents}
+        return dict(zip(self.agents, obs[0], strict=True)), {agent_id: {} for agent_id in self.agents}
 
     def step(
         self, actions: Mapping[str, int]
-    ) -> tuple[dict[str, Obs], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
+    ) -> tuple[
+        dict[str, npt.NDArray[Any]],
+        dict[str, float],
+        dict[str, bool],
+        dict[str, bool],
+        dict[str, dict[str, Any]],
+    ]:
         """Step once.
 
         Args:
@@ -145,32 +152,48 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
             GameError: When no episode is under way, for a missing or unknown agent, or for an action out of
                 range.
         """
-        if not self.agents:
-            raise GameError(
-                f"{self.metadata['name']}: step", ["no episode is under way. Call reset() first."]
-            )
-        if actions.keys() != set(self.agents):
-            problems = [f"no action for {agent_id!r}" for agent_id in self.agents if agent_id not in actions]
-            problems += [
-                f"action for {agent_id!r}, who is not in the game"
-                for agent_id in actions.keys() - set(self.agents)
-            ]
-            raise GameError(f"{self.metadata['name']}: step", problems)
-        step = self.game.step([[actions[agent_id] for agent_id in self.possible_agents]])
         agents = self.agents
-        rewards = dict(zip(agents, step.rewards[0].tolist(), strict=True))
-        terminations = dict(zip(agents, step.terminations[0].tolist(), strict=True))
-        truncations = dict(zip(agents, step.truncations[0].tolist(), strict=True))
-        names = self.game.count_names
-        infos = {
-            a: dict(zip(names, row, strict=True))
-            for a, row in zip(agents, step.counts[0].tolist(), strict=True)
-        }
-        obs = self._by_agent(step.obs.copy())
-        self.agents = [a for a in agents if not (terminations[a] or truncations[a])]
+        if not agents or len(actions) != len(agents) or not all(agent_id in actions for agent_id in agents):
+            raise GameError(f"{self.metadata['name']}: step", self._call_problems(actions))
+        everybody = len(agents) == len(self.possible_agents)
+        # Those who have left do nothing.
+        step = self.game.step(
+            [[actions[a] if everybody else actions.get(a, 0) for a in self.possible_agents]]
+        )
+        obs: npt.NDArray[Any] = step.obs[0].copy()  # the game writes into the same arrays again
+        rewards, terminations = step.rewards[0].tolist(), step.terminations[0].tolist()
+        truncations, counts = step.truncations[0].tolist(), step.counts[0].tolist()
+        if not everybody:
+            acted = [i for i, agent_id in enumerate(self.possible_agents) if agent_id in actions]
+            obs = obs[acted]
+            rewards, terminations, truncations, counts = (
+                [values[i] for i in acted] for values in (rewards, terminations, truncations, counts)
+            )
+        self.agents = [
+            agent_id
+            for agent_id, left, cut in zip(agents, terminations, truncations, strict=True)
+            if not (left or cut)
+        ]
         if self.render_mode == "human":
             self.render()
-        return obs, rewards, terminations, truncations, infos
+        names = self.game.count_names
+        return (
+            dict(zip(agents, obs, strict=True)),
+            dict(zip(agents, rewards, strict=True)),
+            dict(zip(agents, terminations, strict=True)),
+            dict(zip(agents, truncations, strict=True)),
+            {a: dict(zip(names, values, strict=True)) for a, values in zip(agents, counts, strict=True)},
+        )
+
+    def _call_problems(self, actions: Mapping[str, int]) -> list[str]:
+        if not self.agents:
+            return ["no episode is under way. Call reset() first."]
+        missing = [f"no action for {agent_id!r}" for agent_id in self.agents if agent_id not in actions]
+        return missing + [
+            f"action for {agent_id!r}, who is not in the game"
+            for agent_id in actions
+            if agent_id not in self.agents
+        ]
 
     def render(self) -> npt.NDArray[np.uint8] | str | None:
         """A picture (H, W, 3) uint8, a text, or None with the picture shown in a window, by `render_mode`."""
@@ -196,9 +219,6 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
         if self._window is not None:
             self._window.close()
             self._window = None
-
-    def _by_agent(self, obs: npt.NDArray[np.uint8]) -> dict[str, Obs]:
-        return dict(zip(self.possible_agents, obs[0].astype(self._dtype, copy=False), strict=True))
 
 
 def parallel_env(game_id: str, preset: str | None = None, **kwargs: Any) -> MixedMotiveParallelEnv:

@@ -9,13 +9,12 @@ from types import MappingProxyType
 from typing import Any
 
 from mixed_motive.base import BatchedGame
+from mixed_motive.encodings import ENCODINGS
 from mixed_motive.errors import GameError
 from mixed_motive.games import cleanup, matrix, snowdrift
 from mixed_motive.params import GameParams, closest, read_params
 
 __all__ = ["GAMES", "GameSpec", "check_make", "check_params", "make"]
-
-_ENCODINGS = ("planes",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,45 +24,48 @@ class GameSpec:
     Attributes:
         game_id: The id.
         title: The game's name in a sentence.
-        game_class: Its batched class; its module's docstring states the rules.
-        params_class: Its parameters.
         presets: Named sets of parameters, the default one first.
+        classes: The rule sets: which batched class plays presets of a class of parameters. The docstring of
+            its module states the rules.
     """
 
     game_id: str
     title: str
-    game_class: type[BatchedGame]
-    params_class: type[GameParams]
     presets: Mapping[str, GameParams]
+    classes: Mapping[type[GameParams], type[BatchedGame]]
 
     @property
     def default_preset(self) -> str:
         """The preset that is meant when none is named."""
         return next(iter(self.presets))
 
+    def game_class(self, preset: str) -> type[BatchedGame]:
+        """The batched class that plays a preset."""
+        return self.classes[type(self.presets[preset])]
+
+
+_MATRIX: Mapping[type[GameParams], type[BatchedGame]] = MappingProxyType(
+    {matrix.MatrixParams: matrix.MatrixGame}
+)
 
 GAMES: Mapping[str, GameSpec] = MappingProxyType(
     {
         spec.game_id: spec
         for spec in (
-            GameSpec("cleanup", "Cleanup", cleanup.CleanupGame, cleanup.CleanupParams, cleanup.PRESETS),
+            GameSpec(
+                "cleanup",
+                "Cleanup",
+                cleanup.PRESETS,
+                MappingProxyType({cleanup.CleanupParams: cleanup.CleanupGame}),
+            ),
             GameSpec(
                 "snowdrift",
                 "Sequential Snowdrift",
-                snowdrift.SnowdriftGame,
-                snowdrift.SnowdriftParams,
                 snowdrift.PRESETS,
+                MappingProxyType({snowdrift.SnowdriftParams: snowdrift.SnowdriftGame}),
             ),
-            GameSpec(
-                "matrix", "Repeated matrix game", matrix.MatrixGame, matrix.MatrixParams, matrix.PRESETS
-            ),
-            GameSpec(
-                "ipd",
-                "Iterated prisoner's dilemma",
-                matrix.MatrixGame,
-                matrix.MatrixParams,
-                matrix.IPD_PRESETS,
-            ),
+            GameSpec("matrix", "Repeated matrix game", matrix.PRESETS, _MATRIX),
+            GameSpec("ipd", "Iterated prisoner's dilemma", matrix.IPD_PRESETS, _MATRIX),
         )
     }
 )
@@ -91,14 +93,21 @@ def check_make(
     obs: object = "planes",
     first_env_index: object = 0,
     auto_reset: object = True,
+    num_threads: object = 1,
     **params: object,
 ) -> list[str]:
     """Everything that `make` would refuse, see there; an empty list if it would make the game."""
     problems = check_params(game_id, preset, **params)
     problems += _count_problem("num_envs", num_envs, 1, "copies stepped together")
     problems += _count_problem("first_env_index", first_env_index, 0, "env index of the first copy")
-    if obs not in _ENCODINGS:
-        problems.append(f"obs={obs!r}: expected one of {', '.join(map(repr, _ENCODINGS))}")
+    problems += _count_problem("num_threads", num_threads, 1, "threads that step the batch")
+    if obs not in ENCODINGS:
+        problems.append(f"obs={obs!r}{closest(obs, ENCODINGS)} Known: {', '.join(ENCODINGS)}.")
+    elif game_id in GAMES and (preset is None or preset in GAMES[game_id].presets):
+        spec = GAMES[game_id]
+        known = spec.game_class(spec.default_preset if preset is None else preset).encodings
+        if obs not in known:
+            problems.append(f"obs={obs!r}: {game_id} has no cells; expected one of: {', '.join(known)}")
     if not isinstance(auto_reset, bool):
         problems.append(f"auto_reset={auto_reset!r}: expected True or False")
     return problems
@@ -112,6 +121,7 @@ def make(
     obs: str = "planes",
     first_env_index: int = 0,
     auto_reset: bool = True,
+    num_threads: int = 1,
     **params: Any,
 ) -> BatchedGame:
     """Make B copies of a game that are stepped together.
@@ -120,11 +130,15 @@ def make(
         game_id: One of `GAMES`.
         num_envs: Copies, B.
         preset: One of the game's presets; by default its first.
-        obs: Encoding of observations: "planes", binary uint8 features.
+        obs: Encoding of observations: "planes", binary uint8 features; "code", uint8 with one class for each
+            cell; "float32", planes as float32; "rgb", uint8 with one pixel for each cell. Games without a map
+            have "planes" and "float32".
         first_env_index: Env index of the first copy. Copies with the same seed and env index have the same
             trajectory under the same actions; split a batch over workers by giving each its own range.
         auto_reset: Whether an episode's last step starts the next one. If not, the final state stays and
             `reset` must follow.
+        num_threads: Threads that step the batch, each a part of it; results do not depend on it. Worth it for
+            batches that take longer than about 0.1 ms to step.
         params: Parameters to change in the preset, e.g. num_agents, view_radius, horizon.
 
     Returns:
@@ -140,22 +154,24 @@ def make(
         obs=obs,
         first_env_index=first_env_index,
         auto_reset=auto_reset,
+        num_threads=num_threads,
         **params,
     )
     values, _ = _read(game_id, preset, params)
     if problems or values is None:
         raise GameError(f"cannot make {game_id!r}", problems)
     spec = GAMES[game_id]
-    game_class: Any = spec.game_class
-    game: BatchedGame = game_class(
+    preset = spec.default_preset if preset is None else preset
+    return spec.game_class(preset)(
         game_id,
-        spec.default_preset if preset is None else preset,
+        preset,
         values,
         operator.index(num_envs),
         operator.index(first_env_index),
         auto_reset,
+        obs,
+        operator.index(num_threads),
     )
-    return game
 
 
 def _read(

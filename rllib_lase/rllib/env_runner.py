@@ -99,7 +99,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
     def _env_context(self) -> EnvContext:
         context = EnvContext(dict(self.config.env_config), self.worker_index, num_workers=self.num_workers)
         if self._episodes_mode and self.config.env in mixed_motive.GAMES:
-            context.setdefault("obs_dtype", "float32")  # RLlib's own modules take no integers
+            context.setdefault("obs", "float32")  # RLlib's own modules take no integers
         return context
 
     @override(EnvRunner)

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from gymnasium import spaces
 from numpy.typing import NDArray
 
 import mixed_motive
 from rllib_lase.rllib.joint_env import JointEnv, JointStep
-
-ObsDtype = Literal["uint8", "float32"]
 
 
 class GameCopies(JointEnv):
@@ -28,8 +25,7 @@ class GameCopies(JointEnv):
         game_id: An id of `mixed_motive.GAMES`.
         num_envs: B.
         first_env_index: Index of the first copy over all runners; part of the key of every random draw.
-        obs_dtype: "uint8", as the game has it, or "float32" for networks that take nothing else.
-        **params: Parameters of the game, `preset` among them.
+        **params: Parameters of the game, `preset` and the observations' encoding `obs` among them.
 
     Attributes:
         game: The batched game; stepping it goes through this class only.
@@ -43,23 +39,19 @@ class GameCopies(JointEnv):
         game_id: str,
         num_envs: int,
         first_env_index: int = 0,
-        obs_dtype: ObsDtype = "uint8",
         **params: Any,
     ) -> None:
         self.game = mixed_motive.make(game_id, num_envs=num_envs, first_env_index=first_env_index, **params)
         self.num_envs = self.game.num_envs
         self.agent_ids = tuple(self.game.agent_ids)
-        observation_space = cast_observation_space(self.game.observation_space, obs_dtype)
-        self.observation_spaces = MappingProxyType(dict.fromkeys(self.agent_ids, observation_space))
+        self.observation_spaces = MappingProxyType(dict.fromkeys(self.agent_ids, self.game.observation_space))
         self.action_spaces = MappingProxyType(dict.fromkeys(self.agent_ids, self.game.action_space))
         self.groups = (tuple(range(len(self.agent_ids))),)
         self.count_names = tuple(self.game.count_names)
         self.max_collective_reward = self.game.max_collective_reward
         self._buffers = self.game.new_buffers()
         self._next_obs = _agent_major(self._buffers.obs)
-        self._last_obs = _agent_major(self._buffers.final_obs)
-        self._casts = observation_space.dtype != self._last_obs.dtype
-        self.final_obs = (self._last_obs.astype(observation_space.dtype) if self._casts else self._last_obs,)
+        self.final_obs = (_agent_major(self._buffers.final_obs),)
         self._outcome = JointStep(
             rewards=_agent_major(self._buffers.rewards),
             terminateds=_agent_major(self._buffers.terminations),
@@ -81,8 +73,6 @@ class GameCopies(JointEnv):
         """
         self.game.step(actions.T, self._buffers)
         np.copyto(obs_out[0], self._next_obs)
-        if self._casts and self._outcome.dones.any():
-            np.copyto(self.final_obs[0], self._last_obs)
         return self._outcome
 
     def get_state(self) -> dict[str, NDArray[Any]]:
@@ -104,22 +94,6 @@ class GameCopies(JointEnv):
 
     def close(self) -> None:
         """Nothing to release."""
-
-
-def cast_observation_space(space: spaces.Box, obs_dtype: ObsDtype) -> spaces.Box:
-    """The game's space, with the same bounds in the dtype that the networks take.
-
-    Raises:
-        mixed_motive.GameError: for a dtype other than "uint8" and "float32".
-    """
-    if obs_dtype == "uint8":
-        return space
-    if obs_dtype != "float32":
-        raise mixed_motive.GameError(
-            "observations",
-            [f"obs_dtype={obs_dtype!r}: expected 'uint8', or 'float32' for RLlib's own modules"],
-        )
-    return spaces.Box(space.low.astype(np.float32), space.high.astype(np.float32), dtype=np.float32)
 
 
 def _agent_major(array: NDArray[Any]) -> NDArray[Any]:

@@ -14,7 +14,7 @@ from ray.tune import registry
 from ray.tune.registry import ENV_CREATOR
 
 import mixed_motive
-from rllib_lase.rllib.game_copies import GameCopies, cast_observation_space
+from rllib_lase.rllib.game_copies import GameCopies
 from rllib_lase.rllib.joint_env import JointEnv
 from rllib_lase.rllib.multi_agent_copies import MultiAgentEnvCopies
 from rllib_lase.settings import suggestion
@@ -28,8 +28,8 @@ class GameEnv(MultiAgentEnv):
     The same seed and actions give the same trajectory as through the batched game.
 
     Args:
-        env_config: `game`, an id of `mixed_motive.GAMES`; `obs_dtype`, "float32" (the default: RLlib's own
-            modules refuse uint8) or "uint8"; the rest are the game's parameters, `preset` among them.
+        env_config: `game`, an id of `mixed_motive.GAMES`; `obs`, the observations' encoding, "float32" unless
+            given (RLlib's own modules refuse uint8); the rest are the game's parameters, `preset` among them.
 
     Raises:
         mixed_motive.GameError: for an unknown game, preset or parameter, or a value out of range.
@@ -37,17 +37,14 @@ class GameEnv(MultiAgentEnv):
 
     def __init__(self, env_config: Mapping[str, Any]) -> None:
         super().__init__()
-        params = dict(env_config)
-        obs_dtype = params.pop("obs_dtype", "float32")
+        params = {"obs": "float32", **env_config}
         self._game = mixed_motive.make(params.pop("game", None), num_envs=1, auto_reset=False, **params)
-        space = cast_observation_space(self._game.observation_space, obs_dtype)
-        self._dtype = space.dtype
         self._positions = {agent_id: i for i, agent_id in enumerate(self._game.agent_ids)}
         self.metadata = {"render_modes": ["rgb_array"]}
         self.render_mode = "rgb_array"
         self.possible_agents = list(self._positions)
         self.agents = list(self._positions)
-        self.observation_spaces = dict.fromkeys(self._positions, space)
+        self.observation_spaces = dict.fromkeys(self._positions, self._game.observation_space)
         self.action_spaces = dict.fromkeys(self._positions, self._game.action_space)
 
     def reset(
@@ -64,7 +61,7 @@ class GameEnv(MultiAgentEnv):
         """
         del options
         self.agents = list(self._positions)
-        obs = self._game.reset(seed)[0].astype(self._dtype)
+        obs = self._game.reset(seed)[0]
         return dict(zip(self.agents, obs, strict=True)), {agent_id: {} for agent_id in self.agents}
 
     def step(
@@ -94,9 +91,7 @@ class GameEnv(MultiAgentEnv):
         for agent_id, i in acted.items():
             actions[0, i] = action_dict[agent_id]
         step = self._game.step(actions)
-        obs = step.obs[0].astype(
-            self._dtype
-        )  # without auto-reset, the last step's is of the old episode, too
+        obs = step.obs[0].copy()  # without auto-reset, the last step's is of the old episode, too
         terminateds: MultiAgentDict = {a: bool(step.terminations[0, i]) for a, i in acted.items()}
         done, cut = bool(step.done[0]), bool(step.truncations.any())
         self.agents = [] if done else [agent_id for agent_id in acted if not terminateds[agent_id]]
@@ -125,7 +120,7 @@ def make_joint_env(
     Args:
         env: An id of `mixed_motive.GAMES`, a name in Tune's registry, a `MultiAgentEnv` class, or a function
             that makes a `MultiAgentEnv` from an `EnvContext`.
-        env_config: The game's parameters (`preset` and `obs_dtype` among them), or the environment's options.
+        env_config: The game's parameters (`preset` and `obs` among them), or the environment's options.
         num_envs: B.
         first_env_index: Index of the first copy over all runners.
 

@@ -86,12 +86,11 @@ def test_whole_episodes_repeat_with_their_seed(game_id):
     np.testing.assert_equal(runs[0], runs[1])
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_observations_lie_in_their_space(dtype):
-    env = mixed_motive.parallel_env("cleanup", obs_dtype=dtype)
+@pytest.mark.parametrize("obs", ["planes", "code", "float32", "rgb"])
+def test_observations_lie_in_their_space(obs):
+    env = mixed_motive.parallel_env("cleanup", obs=obs)
     obs, _ = env.reset(seed=0)
     for agent_id in env.agents:
-        assert obs[agent_id].dtype == dtype
         assert env.observation_space(agent_id).contains(obs[agent_id])
         assert env.observation_space(agent_id) is env.observation_space(agent_id)
 
@@ -132,9 +131,9 @@ def test_agents_are_asked_for_by_name():
 def test_every_problem_of_a_call_is_in_one_message():
     with pytest.raises(GameError) as caught:
         mixed_motive.parallel_env(
-            "cleanup", render_mode="gif", obs_dtype="int8", horizon=3, max_cycles=4, num_agnts=2
+            "cleanup", render_mode="gif", obs="int8", horizon=3, max_cycles=4, num_agnts=2, num_envs=3
         )
-    assert len(caught.value.problems) == 4
+    assert len(caught.value.problems) == 5
 
 
 def test_text_is_rendered_and_no_mode_renders_nothing():

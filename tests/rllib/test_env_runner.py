@@ -167,7 +167,7 @@ def test_episodes_are_asked_for_by_number_as_rllib_does():
 
 
 def test_rllibs_own_ppo_gets_ordinary_episodes():
-    config = PPOConfig().environment("snowdrift", env_config={"obs_dtype": "float32"}).debugging(seed=0)
+    config = PPOConfig().environment("snowdrift", env_config={"obs": "float32"}).debugging(seed=0)
     config.multi_agent(
         policies=[f"agent_{i}" for i in range(4)], policy_mapping_fn=lambda agent_id, *_, **__: agent_id
     )

@@ -15,33 +15,37 @@ from tests.rllib.line_env import AGENTS, Line
 
 
 @pytest.mark.parametrize("game_id", list(mixed_motive.GAMES))
-@pytest.mark.parametrize("obs_dtype", ["uint8", "float32"])
-def test_the_same_seed_and_actions_give_the_batched_games_trajectory(game_id: str, obs_dtype: str) -> None:
-    env = GameEnv({"game": game_id, "horizon": 5, "obs_dtype": obs_dtype})
+@pytest.mark.parametrize("obs", ["planes", "float32"])
+def test_the_same_seed_and_actions_give_the_batched_games_trajectory(game_id: str, obs: str) -> None:
+    env = GameEnv({"game": game_id, "horizon": 5, "obs": obs})
     game = mixed_motive.make(game_id, num_envs=1, horizon=5)
-    obs, _ = env.reset(seed=9)
+    seen, _ = env.reset(seed=9)
     batched = game.reset(9)
-    actions = np.random.default_rng(1).integers(0, game.action_space.n, (12, 1, game.num_agents))
-    for joint in actions:
-        np.testing.assert_array_equal(np.stack(list(obs.values())), batched[0])
-        for agent_id, one in obs.items():
+    rng = np.random.default_rng(1)
+    for _ in range(40):
+        here = [game.agent_ids.index(agent_id) for agent_id in seen]
+        np.testing.assert_array_equal(np.stack(list(seen.values())), batched[0, here])
+        for agent_id, one in seen.items():
             assert env.observation_spaces[agent_id].contains(one)
-        step = game.step(joint)
-        acted = dict(zip(env.agents, joint[0], strict=True))
-        obs, rewards, terminateds, truncateds, infos = env.step(acted)
-        np.testing.assert_array_equal(list(rewards.values()), step.rewards[0])
-        assert terminateds.pop("__all__") is False
-        assert truncateds == {"__all__": bool(step.done[0])}
-        assert step.truncations.all() == step.truncations.any() == step.done[0]
-        np.testing.assert_array_equal(list(terminateds.values()), step.terminations[0])
-        counts = [list(infos[agent_id].values()) for agent_id in game.agent_ids]
-        np.testing.assert_array_equal(counts, step.counts[0])
-        if step.done[0]:
-            np.testing.assert_array_equal(np.stack(list(obs.values())), step.final_obs[0])
-            assert env.agents == []
-            obs, _ = env.reset()
+        joint = rng.integers(0, game.action_space.n, game.num_agents)
+        step = game.step(joint[None])
+        seen, rewards, terminateds, truncateds, infos = env.step(
+            {a: joint[i] for i, a in zip(here, env.agents, strict=True)}
+        )
+        assert list(rewards) == [game.agent_ids[i] for i in here]
+        np.testing.assert_array_equal(list(rewards.values()), step.rewards[0, here])
+        cut = bool(step.truncations.any())
+        assert terminateds.pop("__all__") == (step.done[0] and not cut)
+        assert truncateds == {"__all__": cut}
+        np.testing.assert_array_equal(list(terminateds.values()), step.terminations[0, here])
+        counts = [list(infos[game.agent_ids[i]].values()) for i in here]
+        np.testing.assert_array_equal(counts, step.counts[0, here])
         batched = step.obs.copy()
-        assert list(obs) == list(game.agent_ids)
+        if step.done[0]:
+            np.testing.assert_array_equal(np.stack(list(seen.values())), step.final_obs[0, here])
+            assert env.agents == []
+            seen, _ = env.reset()
+        seen = {agent_id: seen[agent_id] for agent_id in env.agents}
 
 
 def test_agents_and_spaces_stand_in_the_games_order() -> None:
@@ -110,7 +114,7 @@ def test_a_missing_agent_is_named() -> None:
 
 
 def test_a_game_id_means_the_batched_game_with_its_parameters() -> None:
-    copies = make_joint_env("cleanup", {"num_agents": 3, "preset": "lase", "obs_dtype": "float32"}, 5, 2)
+    copies = make_joint_env("cleanup", {"num_agents": 3, "preset": "lase", "obs": "float32"}, 5, 2)
     assert isinstance(copies, GameCopies)
     assert (copies.num_envs, copies.game.first_env_index, len(copies.agent_ids)) == (5, 2, 3)
     assert copies.observation_spaces["agent_0"].dtype == np.float32

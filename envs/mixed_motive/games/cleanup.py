@@ -43,6 +43,7 @@ __all__ = ["PRESETS", "CleanupGame", "CleanupParams", "apple_probabilities"]
 CLEAN, PICK = 5, 6
 NUM_ACTIONS = 7
 WASTE, APPLE = 1, 2
+NUM_OBJECTS = 2
 # Numbers of the draws of a step: a chance and a cell for each spawn, then one for each agent's tie.
 DRAW_WASTE, DRAW_APPLE, DRAW_TIE = 0, 2, 4
 

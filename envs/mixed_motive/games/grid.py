@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mixed_motive.base import BatchedGame, State
+from mixed_motive.encodings import CODE, ENCODINGS
 from mixed_motive.params import GridParams
 
 __all__ = ["GridGame"]
@@ -19,32 +20,44 @@ class GridGame(BatchedGame):
     """A game in which agents walk over a map of cells, each empty or with one object.
 
     An agent sees a window of 2 * view_radius + 1 rows and columns around itself, or one that always covers
-    the whole map, as binary planes: one for each agent in fixed order, one for each kind of object, and one
-    for cells outside the map.
-
-    Attributes:
-        object_names: Objects by their code in the map, from 1; code 0 is an empty cell.
+    the whole map. As "planes": one for each agent in fixed order, one for each kind of object, and one for
+    cells outside the map. As "code": one class for each cell, see `class_names`; agents cover objects, of
+    several agents the last is seen, and nobody sees itself drawn.
     """
 
-    object_names: ClassVar[tuple[str, ...]]
+    encodings = tuple(ENCODINGS)
     params: GridParams
 
-    def __init__(
-        self,
-        game_id: str,
-        preset: str,
-        params: GridParams,
-        num_envs: int,
-        first_env_index: int,
-        auto_reset: bool,
-    ) -> None:
-        self.pad_rows = params.height - 1 if params.view_radius is None else params.view_radius
-        self.pad_cols = params.width - 1 if params.view_radius is None else params.view_radius
-        super().__init__(game_id, preset, params, num_envs, first_env_index, auto_reset)
+    @property
+    @abc.abstractmethod
+    def object_names(self) -> tuple[str, ...]:
+        """Objects by their code in the map, from 1; code 0 is an empty cell."""
 
-    def _obs_shape(self) -> tuple[int, ...]:
-        channels = self.params.num_agents + len(self.object_names) + 1
-        return channels, 2 * self.pad_rows + 1, 2 * self.pad_cols + 1
+    @property
+    def pad_rows(self) -> int:
+        """Rows that an agent sees on each side of itself."""
+        return self.params.height - 1 if self.params.view_radius is None else self.params.view_radius
+
+    @property
+    def pad_cols(self) -> int:
+        """Columns that an agent sees on each side of itself."""
+        return self.params.width - 1 if self.params.view_radius is None else self.params.view_radius
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What each class of the encoding "code" means."""
+        return ("empty", *self.object_names, "outside", *self.agent_ids)
+
+    def _native_shape(self) -> tuple[int, ...]:
+        window = 2 * self.pad_rows + 1, 2 * self.pad_cols + 1
+        if self._native == CODE:
+            return window
+        return self.num_agents + len(self.object_names) + 1, *window
+
+    def _make_palette(self) -> npt.NDArray[np.uint8]:
+        from mixed_motive.rendering.palette import palette
+
+        return palette(self.object_names, self.num_agents)
 
     def _new_arrays(self) -> tuple[npt.NDArray[Any], ...]:
         p = self.params
@@ -61,7 +74,9 @@ class GridGame(BatchedGame):
         return self._cells, self._positions
 
     def _write_obs(self, obs: npt.NDArray[np.uint8]) -> None:
-        self._kernel.observe(*self._arrays, obs, self.pad_rows, self.pad_cols)
+        self._kernel.observe(
+            *self._arrays, obs, self._native, len(self.object_names), self.pad_rows, self.pad_cols
+        )
 
     def _copy_arrays(self, indices: npt.NDArray[np.intp]) -> State:
         return {"map": self._map[indices], "positions": self._positions[indices]}

@@ -70,7 +70,7 @@ class MatrixGame(BatchedGame):
 
         return matrix
 
-    def _obs_shape(self) -> tuple[int, ...]:
+    def _native_shape(self) -> tuple[int, ...]:
         return (len(OUTCOMES),)
 
     def _new_arrays(self) -> tuple[npt.NDArray[Any], ...]:
@@ -83,7 +83,7 @@ class MatrixGame(BatchedGame):
         return p.horizon, p.R, p.S, p.T, p.P
 
     def _write_obs(self, obs: npt.NDArray[np.uint8]) -> None:
-        self._kernel.observe(self._outcomes, obs)
+        self._kernel.observe(self._outcomes, obs, self._native)
 
     def _copy_arrays(self, indices: npt.NDArray[np.intp]) -> State:
         return {"outcome": self._outcomes[indices]}

@@ -38,6 +38,7 @@ __all__ = ["PRESETS", "SnowdriftGame", "SnowdriftParams"]
 REMOVE = 5
 NUM_ACTIONS = 6
 PILE = 1
+NUM_OBJECTS = 1
 
 
 def _piles_fit(p: SnowdriftParams) -> str | None:

@@ -10,6 +10,7 @@ from mixed_motive.games.cleanup import (
     DRAW_TIE,
     DRAW_WASTE,
     NUM_ACTIONS,
+    NUM_OBJECTS,
     PICK,
     WASTE,
 )
@@ -20,12 +21,14 @@ from mixed_motive.kernels.shared import (
     EPISODE,
     NUM_REGISTERS,
     STEP,
+    end_for_all,
     fill_on_nth_empty,
     next_step_key,
+    observe,
     place_agents,
     refusal,
     start_key,
-    write_windows,
+    write_obs,
 )
 
 __all__ = ["APPLES_LEFT", "WASTE_LEFT", "observe", "reset", "step"]
@@ -66,6 +69,7 @@ def reset(
     cells: npt.NDArray[np.uint8],
     positions: npt.NDArray[np.int32],
     obs: npt.NDArray[np.uint8],
+    encoding: int,
     pad_rows: int,
     pad_cols: int,
     horizon: int,
@@ -79,22 +83,7 @@ def reset(
     """Start the episode named in `registers` in every copy."""
     for b in range(cells.shape[0]):
         _start(b, registers, cells, positions, pad_rows, pad_cols, river_rows, orchard_rows, initial_waste)
-    observe(cells, positions, obs, pad_rows, pad_cols)
-
-
-@compiled
-def observe(
-    cells: npt.NDArray[np.uint8],
-    positions: npt.NDArray[np.int32],
-    obs: npt.NDArray[np.uint8],
-    pad_rows: int,
-    pad_cols: int,
-) -> None:
-    """Write the observations of all copies."""
-    num_envs, num_agents = positions.shape[0], positions.shape[1]
-    flat_obs = obs.reshape((num_envs * num_agents, obs.size // (num_envs * num_agents)))
-    for b in range(num_envs):
-        write_windows(b, cells, positions, flat_obs, pad_rows, pad_cols)
+    observe(cells, positions, obs, encoding, NUM_OBJECTS, pad_rows, pad_cols)
 
 
 @compiled
@@ -172,6 +161,7 @@ def step(
     active: npt.NDArray[np.bool_],
     counts: npt.NDArray[np.int32],
     auto_reset: bool,
+    encoding: int,
     pad_rows: int,
     pad_cols: int,
     horizon: int,
@@ -183,7 +173,7 @@ def step(
     apple_probabilities: npt.NDArray[np.float64],
 ) -> int:
     """Step every copy and return -1; or change nothing and return the reason, see `refusal`."""
-    refused = refusal(actions, NUM_ACTIONS, registers, horizon)
+    refused = refusal(actions, NUM_ACTIONS, registers)
     if refused != -1:
         return refused
     num_envs, num_agents = positions.shape[0], positions.shape[1]
@@ -212,13 +202,9 @@ def step(
             registers[b, APPLES_LEFT] += _ONE
 
         ended = np.int64(registers[b, STEP]) >= horizon
-        done[b] = ended
-        for i in range(num_agents):
-            terminations[b, i] = False
-            truncations[b, i] = ended
-            active[b, i] = True
+        end_for_all(b, ended, registers, terminations, truncations, done, active)
         if ended:
-            write_windows(b, cells, positions, flat_final_obs, pad_rows, pad_cols)
+            write_obs(b, encoding, NUM_OBJECTS, cells, positions, flat_final_obs, pad_rows, pad_cols)
             if auto_reset:
                 registers[b, EPISODE] += _ONE
                 _start(
@@ -232,5 +218,5 @@ def step(
                     orchard_rows,
                     initial_waste,
                 )
-        write_windows(b, cells, positions, flat_obs, pad_rows, pad_cols)
+        write_obs(b, encoding, NUM_OBJECTS, cells, positions, flat_obs, pad_rows, pad_cols)
     return -1

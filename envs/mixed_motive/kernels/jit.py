@@ -49,6 +49,5 @@ def _drop_outdated(folder: Path, function: Callable[..., Any]) -> None:
 @functools.cache
 def _newest_source() -> float:
     package = Path(__file__).parents[1]
-    return max(
-        path.stat().st_mtime for room in ("kernels", "games") for path in (package / room).glob("*.py")
-    )
+    sources = [package / "encodings.py", *package.glob("kernels/*.py"), *package.glob("games/*.py")]
+    return max(path.stat().st_mtime for path in sources)

@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from mixed_motive.games.matrix import COOPERATE, NUM_ACTIONS, START
 from mixed_motive.kernels.jit import compiled
-from mixed_motive.kernels.shared import EPISODE, STEP, next_step_key, refusal, start_key
+from mixed_motive.kernels.shared import EPISODE, STEP, end_for_all, next_step_key, refusal, start_key
 
 __all__ = ["observe", "reset", "step"]
 
@@ -26,6 +26,7 @@ def reset(
     registers: npt.NDArray[np.uint64],
     outcomes: npt.NDArray[np.uint8],
     obs: npt.NDArray[np.uint8],
+    encoding: int,
     horizon: int,
     R: float,
     S: float,
@@ -36,11 +37,11 @@ def reset(
     for b in range(outcomes.shape[0]):
         start_key(b, registers)
         outcomes[b] = START
-    observe(outcomes, obs)
+    observe(outcomes, obs, encoding)
 
 
 @compiled
-def observe(outcomes: npt.NDArray[np.uint8], obs: npt.NDArray[np.uint8]) -> None:
+def observe(outcomes: npt.NDArray[np.uint8], obs: npt.NDArray[np.uint8], encoding: int) -> None:
     """Write the observations of all copies."""
     for b in range(outcomes.shape[0]):
         _write(b, np.int64(outcomes[b]), obs)
@@ -60,6 +61,7 @@ def step(
     active: npt.NDArray[np.bool_],
     counts: npt.NDArray[np.int32],
     auto_reset: bool,
+    encoding: int,
     horizon: int,
     R: float,
     S: float,
@@ -67,7 +69,7 @@ def step(
     P: float,
 ) -> int:
     """Step every copy and return -1; or change nothing and return the reason, see `refusal`."""
-    refused = refusal(actions, NUM_ACTIONS, registers, horizon)
+    refused = refusal(actions, NUM_ACTIONS, registers)
     if refused != -1:
         return refused
     for b in range(outcomes.shape[0]):
@@ -82,13 +84,10 @@ def step(
             rewards[b, 1] = S if second == COOPERATE else T
         outcome = 2 * first + second
         outcomes[b] = outcome
+        counts[b, 0, 0] = first == COOPERATE
+        counts[b, 1, 0] = second == COOPERATE
         ended = np.int64(registers[b, STEP]) >= horizon
-        done[b] = ended
-        for i in range(2):
-            counts[b, i, 0] = actions[b, i] == COOPERATE
-            terminations[b, i] = False
-            truncations[b, i] = ended
-            active[b, i] = True
+        end_for_all(b, ended, registers, terminations, truncations, done, active)
         if ended:
             _write(b, outcome, final_obs)
             if auto_reset:

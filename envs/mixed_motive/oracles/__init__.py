@@ -4,14 +4,18 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from mixed_motive.games.cleanup import CleanupParams
+from mixed_motive.games.matrix import MatrixParams
+from mixed_motive.games.snowdrift import SnowdriftParams
 from mixed_motive.oracles.base import Oracle, OracleStep
 from mixed_motive.oracles.cleanup import CleanupOracle
 from mixed_motive.oracles.matrix import MatrixOracle
 from mixed_motive.oracles.snowdrift import SnowdriftOracle
+from mixed_motive.params import GameParams
 
 __all__ = ["ORACLES", "Oracle", "OracleStep"]
 
-# By game id: called with (params, seed, env_index).
-ORACLES: Mapping[str, Callable[[Any, int, int], Oracle]] = MappingProxyType(
-    {"cleanup": CleanupOracle, "snowdrift": SnowdriftOracle, "matrix": MatrixOracle, "ipd": MatrixOracle}
+# By class of parameters: called with (params, seed, env_index).
+ORACLES: Mapping[type[GameParams], Callable[[Any, int, int], Oracle]] = MappingProxyType(
+    {CleanupParams: CleanupOracle, SnowdriftParams: SnowdriftOracle, MatrixParams: MatrixOracle}
 )

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from mixed_motive.games.moves import DOWN, LEFT, RIGHT, UP
 from mixed_motive.kernels.rng import Draws
-from mixed_motive.params import GridParams
+from mixed_motive.params import GameParams, GridParams
 
 __all__ = ["Cell", "GridOracle", "Oracle", "OracleStep", "moved"]
 
@@ -25,6 +25,9 @@ class OracleStep:
     obs: npt.NDArray[np.uint8]
     rewards: list[float]
     counts: list[list[int]]
+    active: list[bool]
+    terminations: list[bool]
+    truncations: list[bool]
     done: bool
     final_obs: npt.NDArray[np.uint8] | None
 
@@ -33,22 +36,24 @@ class Oracle(abc.ABC):
     """One copy of a game, which starts its next episode by itself.
 
     Args:
-        horizon: Steps of an episode.
+        params: Parameters of the game.
         seed: What the batched game is reset with.
         env_index: The copy's env index.
     """
 
-    def __init__(self, horizon: int, seed: int, env_index: int) -> None:
-        self.horizon, self.seed, self.env_index = horizon, seed, env_index
+    def __init__(self, params: GameParams, seed: int, env_index: int) -> None:
+        self.horizon, self.seed, self.env_index = params.horizon, seed, env_index
         self.episode, self.time = 0, 0
+        self.code = False  # whether observations are classes rather than planes
+        self.present = [True] * params.num_agents
 
     @abc.abstractmethod
     def start(self, draws: Draws) -> None:
-        """Set up an episode."""
+        """Set up an episode, with all agents in the game."""
 
     @abc.abstractmethod
     def play(self, actions: list[int], draws: Draws) -> tuple[list[float], list[list[int]]]:
-        """One step's changes; rewards and counts by agent."""
+        """One step's changes; rewards and counts by agent. Who leaves the game is no longer `present`."""
 
     @abc.abstractmethod
     def observe(self) -> npt.NDArray[np.uint8]:
@@ -57,18 +62,34 @@ class Oracle(abc.ABC):
     def reset(self) -> npt.NDArray[np.uint8]:
         """Start the present episode; its first observations."""
         self.time = 0
+        self.present = [True] * len(self.present)
         self.start(Draws(self.seed, self.env_index, self.episode, 0))
         return self.observe()
 
     def step(self, actions: list[int]) -> OracleStep:
         """One step, with the next episode's start where one ends."""
         self.time += 1
+        active = list(self.present)
         rewards, counts = self.play(actions, Draws(self.seed, self.env_index, self.episode, self.time))
         obs = self.observe()
-        if self.time < self.horizon:
-            return OracleStep(obs, rewards, counts, done=False, final_obs=None)
-        self.episode += 1
-        return OracleStep(self.reset(), rewards, counts, done=True, final_obs=obs)
+        at_horizon = self.time == self.horizon
+        terminations = [before and not now for before, now in zip(active, self.present, strict=True)]
+        truncations = [now and at_horizon for now in self.present]
+        done = at_horizon or not any(self.present)
+        first_obs = None
+        if done:
+            self.episode += 1
+            first_obs = self.reset()
+        return OracleStep(
+            obs if first_obs is None else first_obs,
+            rewards,
+            counts,
+            active,
+            terminations,
+            truncations,
+            done,
+            final_obs=obs if done else None,
+        )
 
 
 class GridOracle(Oracle):
@@ -77,7 +98,7 @@ class GridOracle(Oracle):
     num_objects: int
 
     def __init__(self, params: GridParams, seed: int, env_index: int) -> None:
-        super().__init__(params.horizon, seed, env_index)
+        super().__init__(params, seed, env_index)
         self.params = params
         self.map: list[list[int]] = []
         self.positions: list[Cell] = []
@@ -103,24 +124,45 @@ class GridOracle(Oracle):
         self.map[row][col] = code
 
     def observe(self) -> npt.NDArray[np.uint8]:
-        """Planes: agents, objects, outside; the window around each agent."""
+        """The window around each agent; zeros for those that have left."""
         p = self.params
         reach_rows = p.height - 1 if p.view_radius is None else p.view_radius
         reach_cols = p.width - 1 if p.view_radius is None else p.view_radius
-        shape = (p.num_agents, p.num_agents + self.num_objects + 1, 2 * reach_rows + 1, 2 * reach_cols + 1)
-        obs = np.zeros(shape, np.uint8)
+        window = 2 * reach_rows + 1, 2 * reach_cols + 1
+        planes = () if self.code else (p.num_agents + self.num_objects + 1,)
+        obs = np.zeros((p.num_agents, *planes, *window), np.uint8)
         for i, (own_row, own_col) in enumerate(self.positions):
-            for r in range(shape[2]):
-                for c in range(shape[3]):
-                    row, col = own_row - reach_rows + r, own_col - reach_cols + c
-                    if not (0 <= row < p.height and 0 <= col < p.width):
-                        obs[i, -1, r, c] = 1
-                        continue
-                    for j, cell in enumerate(self.positions):
-                        obs[i, j, r, c] = cell == (row, col)
-                    if self.map[row][col] != EMPTY:
-                        obs[i, p.num_agents + self.map[row][col] - 1, r, c] = 1
+            if not self.present[i]:
+                continue
+            for r in range(window[0]):
+                for c in range(window[1]):
+                    cell = own_row - reach_rows + r, own_col - reach_cols + c
+                    if self.code:
+                        obs[i, r, c] = self.code_of(cell, i)
+                    else:
+                        obs[i, :, r, c] = self.planes_of(cell)
         return obs
+
+    def object_at(self, cell: Cell) -> int:
+        """Code of what lies on a cell; one more than the last object's outside the map."""
+        row, col = cell
+        inside = 0 <= row < self.params.height and 0 <= col < self.params.width
+        return self.map[row][col] if inside else self.num_objects + 1
+
+    def agents_at(self, cell: Cell) -> list[int]:
+        """Agents in the game on a cell."""
+        return [j for j, other in enumerate(self.positions) if other == cell and self.present[j]]
+
+    def planes_of(self, cell: Cell) -> list[int]:
+        """What is on a cell: a bit for each agent, each kind of object, and outside."""
+        here, code = self.agents_at(cell), self.object_at(cell)
+        agents = [int(j in here) for j in range(self.params.num_agents)]
+        return agents + [int(code == k) for k in range(1, self.num_objects + 2)]
+
+    def code_of(self, cell: Cell, observer: int) -> int:
+        """One class for a cell: the last agent on it, never the observer; else the object."""
+        others = [j for j in self.agents_at(cell) if j != observer]
+        return self.num_objects + 2 + others[-1] if others else self.object_at(cell)
 
 
 def moved(cell: Cell, action: int, height: int, width: int) -> Cell:

@@ -14,7 +14,7 @@ class MatrixOracle(Oracle):
     """One copy of a matrix game."""
 
     def __init__(self, params: MatrixParams, seed: int, env_index: int) -> None:
-        super().__init__(params.horizon, seed, env_index)
+        super().__init__(params, seed, env_index)
         self.params = params
         self.seen = ["start", "start"]
 
