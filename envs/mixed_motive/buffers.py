@@ -51,8 +51,8 @@ class StepBuffers:
         object.__setattr__(self, "layout", tuple(map(array_layout, arrays)))
         # One number of axes for every game and encoding, so that each kernel is compiled once.
         flat = [
-            flat_obs(array) if name in ("obs", "final_obs") and getattr(array, "size", 0) else array
-            for name, array in zip(FIELDS, arrays, strict=True)
+            flat_obs(a) if name in ("obs", "final_obs") and isinstance(a, np.ndarray) and a.size > 0 else a
+            for name, a in zip(FIELDS, arrays, strict=True)
         ]
         object.__setattr__(self, "arrays", tuple(flat))
 
