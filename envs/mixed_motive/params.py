@@ -12,7 +12,7 @@ import numbers
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
-__all__ = ["GameParams", "GridParams", "Rule", "closest", "param", "read_params"]
+__all__ = ["GameParams", "GridParams", "Rule", "closest", "expected_values", "param", "read_params"]
 
 
 def param(doc: str, minimum: float | None = None, maximum: float | None = None) -> Any:
@@ -67,7 +67,7 @@ class GridParams(GameParams):
 def closest(word: object, known: Iterable[str]) -> str:
     """``"; did you mean 'x'?"`` for the known word most like this one, or a full stop."""
     lowered = {name.lower(): name for name in known}
-    found = difflib.get_close_matches(str(word).lower(), list(lowered), n=1, cutoff=0.5)
+    found = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.5) if isinstance(word, str) else []
     return f"; did you mean {lowered[found[0]]!r}?" if found else "."
 
 
@@ -101,7 +101,7 @@ def read_params(preset: _P, preset_name: str, changes: Mapping[str, object]) -> 
             wrong.add(name)
             del values[name]
             problems.append(
-                f"{name}={value!r} ({type(value).__name__}): expected {_expected(hints[name], meta)}: "
+                f"{name}={value!r} ({type(value).__name__}): expected {expected_values(hints[name], meta)}: "
                 f"{meta['doc']}. Preset {preset_name!r} has {name}={getattr(preset, name)!r}."
             )
     params = dataclasses.replace(preset, **values)
@@ -134,7 +134,8 @@ def _read_value(value: object, hint: Any, limits: Mapping[str, Any]) -> tuple[An
     return number, (low is None or number >= low) and (high is None or number <= high)
 
 
-def _expected(hint: Any, limits: Mapping[str, Any]) -> str:
+def expected_values(hint: Any, limits: Mapping[str, Any]) -> str:
+    """What a field's type hint and metadata allow, in words."""
     kind = {bool: "True or False", int: "an integer", float: "a finite number"}.get(
         hint, "an integer or None"
     )

@@ -11,7 +11,7 @@ from typing import Any
 from mixed_motive.base import BatchedGame
 from mixed_motive.encodings import ENCODINGS
 from mixed_motive.errors import GameError
-from mixed_motive.games import cleanup, matrix, snowdrift
+from mixed_motive.games import cleanup, escape_room, matrix, public_goods, snowdrift
 from mixed_motive.params import GameParams, closest, read_params
 
 __all__ = ["GAMES", "GameSpec", "check_make", "check_params", "make"]
@@ -63,6 +63,18 @@ GAMES: Mapping[str, GameSpec] = MappingProxyType(
                 "Sequential Snowdrift",
                 snowdrift.PRESETS,
                 MappingProxyType({snowdrift.SnowdriftParams: snowdrift.SnowdriftGame}),
+            ),
+            GameSpec(
+                "public_goods",
+                "Public goods",
+                public_goods.PRESETS,
+                MappingProxyType({public_goods.PublicGoodsParams: public_goods.PublicGoodsGame}),
+            ),
+            GameSpec(
+                "escape_room",
+                "Escape Room",
+                escape_room.PRESETS,
+                MappingProxyType({escape_room.EscapeRoomParams: escape_room.EscapeRoomGame}),
             ),
             GameSpec("matrix", "Repeated matrix game", matrix.PRESETS, _MATRIX),
             GameSpec("ipd", "Iterated prisoner's dilemma", matrix.IPD_PRESETS, _MATRIX),

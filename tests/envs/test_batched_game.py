@@ -55,17 +55,25 @@ def test_results_have_the_promised_shapes_and_dtypes(game_id):
 
 
 @pytest.mark.parametrize("game_id", ALL_GAMES)
-def test_an_episode_ends_by_truncation_at_the_horizon_and_the_next_one_starts_at_once(game_id):
+def test_an_episode_is_truncated_at_the_horizon_or_over_when_all_have_left_and_the_next_one_starts_at_once(
+    game_id,
+):
     game = made(game_id)
-    _, steps = play(game, random_actions(game, 40))
-    for t, step in enumerate(steps, start=1):
-        ends = t % 13 == 0
-        assert (step["done"] == ends).all()
-        assert (step["truncations"] == ends).all()
-        assert not step["terminations"].any()
-        assert step["active"].all()
-    assert (game.get_state()["episode"] == 3).all()
-    assert (game.get_state()["step"] == 1).all()
+    game.reset(seed=3)
+    age, episode = np.zeros(4, int), np.zeros(4, int)
+    for actions in random_actions(game, 40):
+        step = game.step(actions)
+        age += 1
+        staying = step.active & ~step.terminations
+        np.testing.assert_array_equal(step.done, (age == 13) | ~staying.any(axis=1))
+        np.testing.assert_array_equal(step.truncations, staying & (age == 13)[:, None])
+        assert not (step.terminations & ~step.active).any()
+        age[step.done] = 0
+        episode += step.done
+        state = game.get_state()
+        np.testing.assert_array_equal(state["step"], age)
+        np.testing.assert_array_equal(state["episode"], episode)
+    assert episode.min() >= 3
 
 
 @pytest.mark.parametrize("game_id", ALL_GAMES)

@@ -16,6 +16,10 @@ GOLDEN = {
     ("matrix", "stag_hunt"): "b06f0133efcb2c23",
     ("matrix", "chicken"): "fc7ed81a34655116",
     ("matrix", "harmony"): "c8f7bc3ee8f20c51",
+    ("public_goods", "standard"): "dc0be57bef28b5ac",
+    ("public_goods", "lab"): "033cca0520cdd584",
+    ("escape_room", "lio_2_1"): "f2a338f3aedb5255",
+    ("escape_room", "lio_3_2"): "347d1805ac16fdce",
     ("ipd", "lase"): "a3b745964eceae4f",
 }
 

@@ -29,6 +29,14 @@ CASES = [
     ("snowdrift", "lase", {"num_agents": 11, "height": 3, "width": 4, "num_piles": 12, "horizon": 9}),
     ("snowdrift", "lase", {"agents_block": False, "num_agents": 9, "height": 2, "width": 3, "horizon": 7}),
     ("snowdrift", "lase", {"height": 3, "width": 5, "view_radius": None, "horizon": 20}),
+    (
+        "public_goods",
+        "lab",
+        {"num_agents": 64, "num_levels": 255, "horizon": 7, "endowment": 3.7, "multiplier": 2.3},
+    ),
+    ("public_goods", "standard", {"num_agents": 2, "multiplier": 0, "endowment": 0, "horizon": 3}),
+    ("escape_room", "lio_2_1", {"num_agents": 64, "min_at_lever": 22, "move_cost": 0.3, "exit_reward": 7.1}),
+    ("escape_room", "lio_3_2", {"num_agents": 9, "min_at_lever": 5, "horizon": 40}),
     ("matrix", "ipd", {"R": -1, "S": -3, "T": 0, "P": -2, "horizon": 5}),
 ]
 

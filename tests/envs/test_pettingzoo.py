@@ -15,7 +15,7 @@ import mixed_motive
 from mixed_motive import GameError
 from tests.envs.scenes import random_actions
 
-VERSIONED = [mixed_motive.cleanup_v0, mixed_motive.snowdrift_v0, mixed_motive.matrix_v0, mixed_motive.ipd_v0]
+VERSIONED = [getattr(mixed_motive, f"{game_id}_v0") for game_id in mixed_motive.GAMES]
 HAS_PYGAME = importlib.util.find_spec("pygame") is not None
 
 
@@ -44,21 +44,23 @@ def test_the_trajectory_is_that_of_the_batched_game(game_id):
     assert infos == {agent_id: {} for agent_id in game.agent_ids}
     ended = False
     for actions in random_actions(game, 40):
-        for i, agent_id in enumerate(game.agent_ids):
-            np.testing.assert_array_equal(env_obs[agent_id], obs[2, i])
+        for agent_id in env.agents:
+            np.testing.assert_array_equal(env_obs[agent_id], obs[2, game.agent_ids.index(agent_id)])
         step = game.step(actions)
+        acting = {a: i for i, a in enumerate(game.agent_ids) if step.active[2, i]}
+        assert env.agents == list(acting)
         env_obs, rewards, terminations, truncations, infos = env.step(
-            dict(zip(env.agents, actions[2], strict=True))
+            {agent_id: actions[2, i] for agent_id, i in acting.items()}
         )
-        assert rewards == dict(zip(game.agent_ids, step.rewards[2].tolist(), strict=True))
-        assert terminations == dict.fromkeys(game.agent_ids, False)
-        assert truncations == dict.fromkeys(game.agent_ids, bool(step.done[2]))
-        counts = [[infos[agent_id][name] for name in game.count_names] for agent_id in game.agent_ids]
-        assert counts == step.counts[2].tolist()
+        assert rewards == {agent_id: step.rewards[2, i] for agent_id, i in acting.items()}
+        assert terminations == {agent_id: step.terminations[2, i] for agent_id, i in acting.items()}
+        assert truncations == {agent_id: step.truncations[2, i] for agent_id, i in acting.items()}
+        for agent_id, i in acting.items():
+            assert [infos[agent_id][name] for name in game.count_names] == step.counts[2, i].tolist()
         obs = step.obs
         if step.done[2]:
             ended = True
-            for i, agent_id in enumerate(game.agent_ids):
+            for agent_id, i in acting.items():
                 np.testing.assert_array_equal(env_obs[agent_id], step.final_obs[2, i])
             assert env.agents == []
             env_obs, _ = env.reset()

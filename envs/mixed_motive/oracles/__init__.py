@@ -5,11 +5,15 @@ from types import MappingProxyType
 from typing import Any
 
 from mixed_motive.games.cleanup import CleanupParams
+from mixed_motive.games.escape_room import EscapeRoomParams
 from mixed_motive.games.matrix import MatrixParams
+from mixed_motive.games.public_goods import PublicGoodsParams
 from mixed_motive.games.snowdrift import SnowdriftParams
 from mixed_motive.oracles.base import Oracle, OracleStep
 from mixed_motive.oracles.cleanup import CleanupOracle
+from mixed_motive.oracles.escape_room import EscapeRoomOracle
 from mixed_motive.oracles.matrix import MatrixOracle
+from mixed_motive.oracles.public_goods import PublicGoodsOracle
 from mixed_motive.oracles.snowdrift import SnowdriftOracle
 from mixed_motive.params import GameParams
 
@@ -17,5 +21,11 @@ __all__ = ["ORACLES", "Oracle", "OracleStep"]
 
 # By class of parameters: called with (params, seed, env_index).
 ORACLES: Mapping[type[GameParams], Callable[[Any, int, int], Oracle]] = MappingProxyType(
-    {CleanupParams: CleanupOracle, SnowdriftParams: SnowdriftOracle, MatrixParams: MatrixOracle}
+    {
+        CleanupParams: CleanupOracle,
+        SnowdriftParams: SnowdriftOracle,
+        MatrixParams: MatrixOracle,
+        PublicGoodsParams: PublicGoodsOracle,
+        EscapeRoomParams: EscapeRoomOracle,
+    }
 )
