@@ -34,8 +34,8 @@ lint: $(DEV) ## ruff (rules and format) and mypy
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 
-bench: $(RUNTIME) ## how fast training is against RLlib's PPO and bare torch, in runs/bench/training.json
-	mkdir -p runs/bench
+bench: $(RUNTIME) ## how fast the games are, and training against RLlib's PPO and bare torch, in runs/bench/
+	.venv/bin/python -m benchmarks.games --json runs/bench/games.json
 	.venv/bin/python -m benchmarks.training --json runs/bench/training.json
 
 clean: ## removes .venv, caches and builds; never runs/

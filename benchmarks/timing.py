@@ -9,15 +9,15 @@ import json
 import os
 import platform
 import statistics
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, Protocol
-
-import torch
 
 Clock = Literal["cpu", "wall"]
 
@@ -135,10 +135,14 @@ def machine_facts() -> dict[str, Any]:
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
         "load_average": [round(load, 2) for load in os.getloadavg()],
-        "torch_threads": torch.get_num_threads(),
         "python": platform.python_version(),
     }
-    return facts | {name: version(name) for name in ("torch", "ray", "numpy", "numba")}
+    if "torch" in sys.modules:
+        facts["torch_threads"] = sys.modules["torch"].get_num_threads()
+    installed = (
+        name for name in ("torch", "ray", "numpy", "numba", "jaxmarl") if find_spec(name) is not None
+    )
+    return facts | {name: version(name) for name in installed}
 
 
 def _cpu_model() -> str:

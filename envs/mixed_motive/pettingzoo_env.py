@@ -90,6 +90,7 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
         self.metadata = {**type(self).metadata, "name": f"{game_id}_v0"}
         self.possible_agents = list(self.game.agent_ids)
         self.agents: list[str] = []
+        self._in_game: set[str] = set()
         box = self.game.observation_space
         self.observation_spaces = {
             agent_id: spaces.Box(box.low, box.high, dtype=box.low.dtype.type)
@@ -126,9 +127,10 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
         """
         obs = self.game.reset(seed)
         self.agents = list(self.possible_agents)
+        self._in_game = set(self.agents)
         if self.render_mode == "human":
             self.render()
-        return dict(zip(self.agents, obs[0], strict=True)), {agent_id: {} for agent_id in self.agents}
+        return dict(zip(self.agents, obs[0])), {agent_id: {} for agent_id in self.agents}
 
     def step(
         self, actions: Mapping[str, int]
@@ -153,36 +155,35 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
                 range.
         """
         agents = self.agents
-        if not agents or len(actions) != len(agents) or not all(agent_id in actions for agent_id in agents):
+        if not agents or actions.keys() != self._in_game:
             raise GameError(f"{self.metadata['name']}: step", self._call_problems(actions))
         everybody = len(agents) == len(self.possible_agents)
         # Those who have left do nothing.
-        step = self.game.step(
-            [[actions[a] if everybody else actions.get(a, 0) for a in self.possible_agents]]
+        joint = (
+            [actions[a] for a in agents] if everybody else [actions.get(a, 0) for a in self.possible_agents]
         )
+        step = self.game.step([joint])
         obs: npt.NDArray[Any] = step.obs[0].copy()  # the game writes into the same arrays again
-        rewards, terminations = step.rewards[0].tolist(), step.terminations[0].tolist()
-        truncations, counts = step.truncations[0].tolist(), step.counts[0].tolist()
+        rewards, terminations = step.rewards.tolist()[0], step.terminations.tolist()[0]
+        truncations, counts = step.truncations.tolist()[0], step.counts.tolist()[0]
         if not everybody:
             acted = [i for i, agent_id in enumerate(self.possible_agents) if agent_id in actions]
             obs = obs[acted]
             rewards, terminations, truncations, counts = (
                 [values[i] for i in acted] for values in (rewards, terminations, truncations, counts)
             )
-        self.agents = [
-            agent_id
-            for agent_id, left, cut in zip(agents, terminations, truncations, strict=True)
-            if not (left or cut)
-        ]
+        if True in terminations or True in truncations:
+            self.agents = [a for a, left, cut in zip(agents, terminations, truncations) if not (left or cut)]
+            self._in_game = set(self.agents)
         if self.render_mode == "human":
             self.render()
         names = self.game.count_names
         return (
-            dict(zip(agents, obs, strict=True)),
-            dict(zip(agents, rewards, strict=True)),
-            dict(zip(agents, terminations, strict=True)),
-            dict(zip(agents, truncations, strict=True)),
-            {a: dict(zip(names, values, strict=True)) for a, values in zip(agents, counts, strict=True)},
+            dict(zip(agents, obs)),
+            dict(zip(agents, rewards)),
+            dict(zip(agents, terminations)),
+            dict(zip(agents, truncations)),
+            {a: dict(zip(names, values)) for a, values in zip(agents, counts)},
         )
 
     def _call_problems(self, actions: Mapping[str, int]) -> list[str]:

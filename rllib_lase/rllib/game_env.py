@@ -38,14 +38,14 @@ class GameEnv(MultiAgentEnv):
     def __init__(self, env_config: Mapping[str, Any]) -> None:
         super().__init__()
         params = {"obs": "float32", **env_config}
-        self._game = mixed_motive.make(params.pop("game", None), num_envs=1, auto_reset=False, **params)
-        self._positions = {agent_id: i for i, agent_id in enumerate(self._game.agent_ids)}
+        self.game = mixed_motive.make(params.pop("game", None), num_envs=1, auto_reset=False, **params)
+        self._positions = {agent_id: i for i, agent_id in enumerate(self.game.agent_ids)}
         self.metadata = {"render_modes": ["rgb_array"]}
         self.render_mode = "rgb_array"
         self.possible_agents = list(self._positions)
         self.agents = list(self._positions)
-        self.observation_spaces = dict.fromkeys(self._positions, self._game.observation_space)
-        self.action_spaces = dict.fromkeys(self._positions, self._game.action_space)
+        self.observation_spaces = dict.fromkeys(self._positions, self.game.observation_space)
+        self.action_spaces = dict.fromkeys(self._positions, self.game.action_space)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -61,7 +61,7 @@ class GameEnv(MultiAgentEnv):
         """
         del options
         self.agents = list(self._positions)
-        obs = self._game.reset(seed)[0]
+        obs = self.game.reset(seed)[0]
         return dict(zip(self.agents, obs, strict=True)), {agent_id: {} for agent_id in self.agents}
 
     def step(
@@ -83,14 +83,14 @@ class GameEnv(MultiAgentEnv):
         """
         if action_dict.keys() != set(self.agents):
             raise mixed_motive.GameError(
-                f"{self._game.game_id}: step",
+                f"{self.game.game_id}: step",
                 [f"actions of {list(action_dict)}, expected one of each agent in the game: {self.agents}"],
             )
         acted = {agent_id: i for agent_id, i in self._positions.items() if agent_id in action_dict}
         actions = np.zeros((1, len(self._positions)), np.int64)
         for agent_id, i in acted.items():
             actions[0, i] = action_dict[agent_id]
-        step = self._game.step(actions)
+        step = self.game.step(actions)
         obs = step.obs[0].copy()  # without auto-reset, the last step's is of the old episode, too
         terminateds: MultiAgentDict = {a: bool(step.terminations[0, i]) for a, i in acted.items()}
         done, cut = bool(step.done[0]), bool(step.truncations.any())
@@ -102,14 +102,14 @@ class GameEnv(MultiAgentEnv):
             # Without flags of single agents: where all are set, RLlib's episodes take it for a termination.
             {"__all__": done and cut},
             {
-                agent_id: dict(zip(self._game.count_names, step.counts[0, i].tolist(), strict=True))
+                agent_id: dict(zip(self.game.count_names, step.counts[0, i].tolist(), strict=True))
                 for agent_id, i in acted.items()
             },
         )
 
     def render(self) -> NDArray[np.uint8]:
         """A picture `(H, W, 3)`."""
-        return self._game.render()
+        return self.game.render()
 
 
 def make_joint_env(

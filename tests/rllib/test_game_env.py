@@ -80,7 +80,7 @@ class Leaving:
 @pytest.mark.parametrize("both", [True, False])
 def test_the_end_is_told_with_all_when_agents_leave_one_by_one(both: bool) -> None:
     env = GameEnv({"game": "ipd"})
-    env._game = Leaving(both)  # type: ignore[assignment]
+    env.game = Leaving(both)  # type: ignore[assignment]
     env.reset(seed=0)
     obs, rewards, terminateds, truncateds, _ = env.step({"agent_0": 0, "agent_1": 0})
     assert terminateds == {"agent_0": True, "agent_1": False, "__all__": False}
