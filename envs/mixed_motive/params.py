@@ -141,5 +141,9 @@ def expected_values(hint: Any, limits: Mapping[str, Any]) -> str:
     )
     low, high = limits["minimum"], limits["maximum"]
     if low is not None and high is not None:
-        return f"{kind} in [{low}, {high}]"
-    return kind if low is None else f"{kind} of at least {low}"
+        return f"{kind} in [{_shown(low)}, {_shown(high)}]"
+    return kind if low is None else f"{kind} of at least {_shown(low)}"
+
+
+def _shown(bound: float) -> str:
+    return str(int(bound)) if bound == int(bound) else str(bound)

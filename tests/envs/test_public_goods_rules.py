@@ -92,10 +92,10 @@ def test_float32_observations_have_the_same_values():
 
 
 def test_actions_are_named_by_what_they_give():
-    assert mixed_motive.make("public_goods").action_names == ("give 0", "give 1")
+    assert mixed_motive.make("public_goods").action_names == ("give_0", "give_1")
     lab = mixed_motive.make("public_goods", preset="lab").action_names
-    assert (lab[0], lab[1], lab[20]) == ("give 0", "give 1", "give 20")
-    assert mixed_motive.make("public_goods", num_levels=3).action_names == ("give 0", "give 0.5", "give 1")
+    assert (lab[0], lab[1], lab[20]) == ("give_0", "give_1", "give_20")
+    assert mixed_motive.make("public_goods", num_levels=3).action_names == ("give_0", "give_0.5", "give_1")
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ from mixed_motive.games.grid import GridGame
 from mixed_motive.games.moves import MOVES
 from mixed_motive.params import GridParams, Rule, param
 
-__all__ = ["PRESETS", "CleanupGame", "CleanupParams", "apple_probabilities"]
+__all__ = ["PRESETS", "REFERENCES", "CleanupGame", "CleanupParams", "apple_probabilities"]
 
 CLEAN, PICK = 5, 6
 NUM_ACTIONS = 7
@@ -137,6 +137,30 @@ PRESETS: Mapping[str, CleanupParams] = MappingProxyType(
             apple_respawn_probability=1.0,
             threshold_depletion=16 / 36,
             threshold_restoration=0.0,
+        ),
+    }
+)
+
+REFERENCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "LASE paper": (
+            "Rows of river and orchard, both probabilities, both thresholds, how many appear in a step and "
+            "how ties end are our choice, and so are all numbers of `lase_extended`: the tables of the "
+            "paper's appendix are not known to us.",
+        ),
+        "LASE repository, map 8x8": (
+            "River, orchard, start rows, most waste, both probabilities, actions and rewards are the same; "
+            "older commits have waste with 0.25, 0.4 or 0.5, apples at +10 and cleaning at -1.",
+            "There actions that do not apply are masked; here they are stays.",
+        ),
+        "LASE repository, map 16x23": (
+            "That is another game: at most 50 waste on 6 rows of river, waste with 0.25, agents that block "
+            "each other and shoot beams to clean and to punish (-1, who is hit -50), apples at +10, 300 "
+            "steps.",
+        ),
+        "SSDG, LIO, Melting Pot, SocialJax": (
+            "There agents clean with beams, eat an apple by entering its cell and cannot share a cell, and "
+            "apples may grow on every empty cell in a step; here at most one grows.",
         ),
     }
 )

@@ -91,7 +91,7 @@ class EscapeRoomGame(BatchedGame):
     Counts: steps in which an agent held the lever of an open door, and escapes.
     """
 
-    action_names = tuple(f"to {place}" for place in PLACES)
+    action_names = PLACES
     count_names = ("pulled", "escaped")
     params: EscapeRoomParams
 

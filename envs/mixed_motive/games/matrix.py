@@ -22,7 +22,7 @@ import numpy.typing as npt
 from mixed_motive.base import BatchedGame, State
 from mixed_motive.params import GameParams, param
 
-__all__ = ["IPD_PRESETS", "PRESETS", "MatrixGame", "MatrixParams"]
+__all__ = ["IPD_PRESETS", "PRESETS", "REFERENCES", "MatrixGame", "MatrixParams"]
 
 COOPERATE, DEFECT = 0, 1
 NUM_ACTIONS = 2
@@ -50,6 +50,29 @@ PRESETS: Mapping[str, MatrixParams] = MappingProxyType(
     }
 )
 IPD_PRESETS: Mapping[str, MatrixParams] = MappingProxyType({"lase": PRESETS["ipd"]})
+
+REFERENCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "LASE paper": (
+            "The prisoner's dilemma has its payoffs; `stag_hunt`, `chicken` and `harmony` are our choice.",
+        ),
+        "LASE repository": (
+            "Its prisoner's dilemma pays R, S, T, P = 4, 0, 5, 1, with 3, 0, 4, 2 noted beside it.",
+            "There an observation is one of the four joint actions, and an episode starts as if both had "
+            "cooperated; here the start is a fifth one.",
+        ),
+        "LOLA and LIO": (
+            "Their prisoner's dilemma pays -1, -3, 0, -2; the five states are the same.",
+            "LOLA's episodes have 150 steps, LIO's 5.",
+        ),
+        "Melting Pot": (
+            "There a matrix game is played on a map: agents collect resources and then meet to play, see "
+            "pixels, and episodes have 1,000 steps or more.",
+            "R, S, T, P are 3, 0, 5, 1 in its prisoner's dilemma, 4, 0, 2, 2 in its stag hunt and 3, 2, 5, 0 "
+            "in its chicken.",
+        ),
+    }
+)
 
 
 class MatrixGame(BatchedGame):

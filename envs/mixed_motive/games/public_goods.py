@@ -86,7 +86,7 @@ class PublicGoodsGame(BatchedGame):
     @functools.cached_property
     def action_names(self) -> tuple[str, ...]:
         """What each action gives."""
-        return tuple(f"give {gift:g}" for gift in self.gifts)
+        return tuple(f"give_{gift:g}" for gift in self.gifts)
 
     @property
     def max_collective_reward(self) -> float | None:

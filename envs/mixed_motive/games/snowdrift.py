@@ -33,7 +33,7 @@ from mixed_motive.games.grid import GridGame
 from mixed_motive.games.moves import MOVES
 from mixed_motive.params import GridParams, Rule, param
 
-__all__ = ["PRESETS", "SnowdriftGame", "SnowdriftParams"]
+__all__ = ["PRESETS", "REFERENCES", "SnowdriftGame", "SnowdriftParams"]
 
 REMOVE = 5
 NUM_ACTIONS = 6
@@ -99,6 +99,25 @@ PRESETS: Mapping[str, SnowdriftParams] = MappingProxyType(
             removal_benefit=6.0,
             removal_cost=4.0,
             agents_block=True,
+        ),
+    }
+)
+
+REFERENCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "LASE paper": (
+            "That removers of one pile share its cost, that agents block each other and how such ties end is "
+            "our choice, and so are all numbers of `lase_extended`, whose table is not known to us.",
+        ),
+        "LASE repository": (
+            "Map, agents, piles, actions, rewards, view and 50 steps are the same.",
+            "There some episodes (9 % of those tried) start with two agents on one cell; here start cells "
+            "are distinct while there are enough.",
+            "Its first version ended an episode with the last pile; its later one and ours go on.",
+        ),
+        "HOP": (
+            "Map, agents, piles, actions and rewards are the same, as far as we know.",
+            "There an episode ends with the last pile, as we remember its paper; here it goes on.",
         ),
     }
 )
