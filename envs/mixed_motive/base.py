@@ -17,13 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 from mixed_motive.buffers import StepBuffers, flat_obs
-from mixed_motive.checks import action_problems, buffer_problems, read_indices, read_seed
+from mixed_motive.checks import action_problems, buffer_problems, read_gifts, read_indices, read_seed
 from mixed_motive.encodings import Obs, encode, native_encoding
 from mixed_motive.errors import GameError
 from mixed_motive.params import GameParams
 
 if TYPE_CHECKING:
     from gymnasium import spaces
+
+    from mixed_motive.rendering.arrows import Spot
 
 __all__ = ["BatchedGame"]
 
@@ -166,6 +168,11 @@ class BatchedGame(abc.ABC):
     @abc.abstractmethod
     def _text(self, env_index: int) -> str:
         """One copy as text."""
+
+    def _spots(self, env_index: int) -> Sequence[Spot | None]:
+        """Row, column and radius of each agent in `_draw`'s picture; None for those that are not in it."""
+        del env_index
+        return [None] * self.num_agents
 
     def _num_extra_registers(self) -> int:
         """Columns of `registers` beyond the common ones."""
@@ -399,17 +406,37 @@ class BatchedGame(abc.ABC):
         self._load_arrays(indices, state)
         self._started = True
 
-    def render(self, env_index: int = 0) -> npt.NDArray[np.uint8]:
-        """(H, W, 3) uint8 picture of one copy, by its position in the batch."""
-        self._require_started("render")
-        indices = read_indices(f"{self.game_id}: render", [env_index], self.num_envs, distinct=True)
-        return self._draw(int(indices[0]))
+    def render(self, env_index: int = 0, gifts: npt.ArrayLike | None = None) -> npt.NDArray[np.uint8]:
+        """A picture of one copy.
 
-    def ansi(self, env_index: int = 0) -> str:
-        """One copy as text, by its position in the batch."""
-        self._require_started("ansi")
-        indices = read_indices(f"{self.game_id}: ansi", [env_index], self.num_envs, distinct=True)
-        return self._text(int(indices[0]))
+        Args:
+            env_index: The copy's position in the batch.
+            gifts: (N, N) amounts of reward that agents gave in the last step, giver in the row, receiver in
+                the column, what each kept on the diagonal; drawn as arrows. None: nothing is drawn.
+
+        Returns:
+            (H, W, 3) uint8.
+
+        Raises:
+            GameError: Before `reset`, for a position outside the batch, or for gifts of a wrong shape.
+        """
+        index = self._read_index("render", env_index)
+        if gifts is None:
+            return self._draw(index)
+        amounts = read_gifts(f"{self.game_id}: render", gifts, self.num_agents)
+        from mixed_motive.rendering.gifts import draw_gifts
+
+        return draw_gifts(self._draw(index), self._spots(index), amounts)
+
+    def ansi(self, env_index: int = 0, gifts: npt.ArrayLike | None = None) -> str:
+        """One copy as text, with a line for each gift; arguments and errors are those of `render`."""
+        index = self._read_index("ansi", env_index)
+        if gifts is None:
+            return self._text(index)
+        amounts = read_gifts(f"{self.game_id}: ansi", gifts, self.num_agents)
+        from mixed_motive.rendering.gifts import gifts_text
+
+        return "\n".join([self._text(index), *gifts_text(self.agent_ids, amounts)])
 
     def __repr__(self) -> str:
         name = f"{type(self).__name__} {self.game_id!r}"
@@ -437,6 +464,10 @@ class BatchedGame(abc.ABC):
     def _new_obs(self) -> Obs:
         shape = (self.num_envs, self.num_agents, *self._obs_shape())
         return np.zeros(shape, np.float32) if self.obs_encoding == "float32" else np.zeros(shape, np.uint8)
+
+    def _read_index(self, call: str, env_index: int) -> int:
+        self._require_started(call)
+        return int(read_indices(f"{self.game_id}: {call}", [env_index], self.num_envs, distinct=True)[0])
 
     def _require_started(self, call: str) -> None:
         if not self._started:

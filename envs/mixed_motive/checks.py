@@ -12,7 +12,7 @@ import numpy.typing as npt
 from mixed_motive.buffers import FIELDS, StepBuffers
 from mixed_motive.errors import GameError
 
-__all__ = ["action_problems", "buffer_problems", "read_indices", "read_seed"]
+__all__ = ["action_problems", "buffer_problems", "read_gifts", "read_indices", "read_seed"]
 
 
 def read_seed(game_id: str, seed: int | None) -> int:
@@ -53,6 +53,22 @@ def read_indices(
     if problems:
         raise GameError(what, problems)
     return indices.astype(np.intp)
+
+
+def read_gifts(what: str, gifts: npt.ArrayLike, num_agents: int) -> npt.NDArray[np.float64]:
+    """Amounts given in one step, (N, N) float64.
+
+    Raises:
+        GameError: If they have another shape, or are no finite numbers.
+    """
+    array = np.asarray(gifts)
+    expected = f"finite numbers ({num_agents}, {num_agents}), giver in the row, receiver in the column"
+    if array.shape != (num_agents, num_agents) or array.dtype.kind not in "iuf":
+        raise GameError(what, [f"gifts are {array.dtype} {array.shape}, expected {expected}"])
+    amounts = array.astype(np.float64)
+    if not np.isfinite(amounts).all():
+        raise GameError(what, [f"gifts have {amounts[~np.isfinite(amounts)][0]}, expected {expected}"])
+    return amounts
 
 
 def buffer_problems(found: StepBuffers, expected: StepBuffers) -> list[str]:

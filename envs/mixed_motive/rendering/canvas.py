@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -25,6 +29,23 @@ _GLYPHS = {
     "+": "00000 00100 00100 11111 00100 00100 00000",
     ".": "00000 00000 00000 00000 00000 01100 01100",
     "e": "00000 00000 01110 10001 11111 10000 01110",
+    "a": "00000 00000 01110 00001 01111 10001 01111",
+    "b": "10000 10000 11110 10001 10001 10001 11110",
+    "c": "00000 00000 01111 10000 10000 10000 01111",
+    "d": "00001 00001 01111 10001 10001 10001 01111",
+    "f": "00110 01001 01000 11100 01000 01000 01000",
+    "g": "00000 01111 10001 10001 01111 00001 01110",
+    "h": "10000 10000 11110 10001 10001 10001 10001",
+    "i": "00100 00000 01100 00100 00100 00100 01110",
+    "m": "00000 00000 11010 10101 10101 10101 10101",
+    "n": "00000 00000 11110 10001 10001 10001 10001",
+    "o": "00000 00000 01110 10001 10001 10001 01110",
+    "p": "00000 11110 10001 10001 11110 10000 10000",
+    "r": "00000 00000 10110 11001 10000 10000 10000",
+    "s": "00000 00000 01111 10000 01110 00001 11110",
+    "t": "01000 01000 11100 01000 01000 01001 00110",
+    "v": "00000 00000 10001 10001 10001 01010 00100",
+    "w": "00000 00000 10001 10001 10101 10101 01010",
     "C": "01110 10001 10000 10000 10000 10001 01110",
     "D": "11110 10001 10001 10001 10001 10001 11110",
 }
@@ -73,6 +94,13 @@ class Canvas:
         self._pixels = np.empty((height, width, 3), np.float32)
         self._pixels[:] = colour
 
+    @classmethod
+    def over(cls, picture: npt.NDArray[np.uint8]) -> Canvas:
+        """A canvas that begins as a copy of an (H, W, 3) picture."""
+        canvas = cls(picture.shape[0], picture.shape[1], (0, 0, 0))
+        canvas._pixels[:] = picture
+        return canvas
+
     def to_array(self) -> npt.NDArray[np.uint8]:
         """(H, W, 3) uint8."""
         return (self._pixels + 0.5).astype(np.uint8)
@@ -102,6 +130,43 @@ class Canvas:
         if above is not None:
             cover = cover * np.clip(above - r + 0.5, 0.0, 1.0)
         part += cover[..., None] * (np.array(colour, np.float32) - part)
+
+    def line(self, points: Sequence[tuple[float, float]], width: float, colour: Colour) -> None:
+        """A line with round ends through two or more points."""
+        half = width / 2
+        part, r, c = self._around(points, half)
+        cover = np.zeros(part.shape[:2])
+        for (row, col), (to_row, to_col) in itertools.pairwise(points):
+            down, across = to_row - row, to_col - col
+            along = ((r - row) * down + (c - col) * across) / max(down**2 + across**2, 1e-9)
+            along = np.clip(along, 0.0, 1.0)
+            distance = np.hypot(r - row - along * down, c - col - along * across)
+            np.maximum(cover, np.clip(half - distance + 0.5, 0.0, 1.0), out=cover)
+        part += cover[..., None] * (np.array(colour, np.float32) - part)
+
+    def triangle(self, corners: Sequence[tuple[float, float]], colour: Colour, rim: float = 0.0) -> None:
+        """A filled triangle, grown by `rim` on every side; its corners in either order."""
+        (r0, c0), (r1, c1), (r2, c2) = corners
+        turn = math.copysign(1.0, (r1 - r0) * (c2 - c0) - (c1 - c0) * (r2 - r0))
+        # A grown corner would reach far beyond; at twice the rim it is cut off.
+        part, r, c = self._around(corners, 2 * rim)
+        cover = np.ones(part.shape[:2])
+        for (row, col), (to_row, to_col) in itertools.pairwise([*corners, corners[0]]):
+            down, across = to_row - row, to_col - col
+            inside = turn * (down * (c - col) - across * (r - row)) / math.hypot(down, across)
+            np.minimum(cover, np.clip(inside + rim + 0.5, 0.0, 1.0), out=cover)
+        part += cover[..., None] * (np.array(colour, np.float32) - part)
+
+    def _around(
+        self, points: Sequence[tuple[float, float]], margin: float
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """The pixels around some points, with the rows (h, 1) and columns (1, w) of their middles."""
+        rows, cols = [row for row, _ in points], [col for _, col in points]
+        top, left = max(int(min(rows) - margin - 1), 0), max(int(min(cols) - margin - 1), 0)
+        bottom, right = max(int(max(rows) + margin + 2), 0), max(int(max(cols) + margin + 2), 0)
+        part = self._pixels[top:bottom, left:right]
+        r, c = np.ogrid[top : top + part.shape[0], left : left + part.shape[1]]
+        return part, r + 0.5, c + 0.5
 
     def text(self, row: float, col: float, text: str, scale: int, colour: Colour) -> None:
         """Characters of 5x7 dots, `scale` pixels a dot, centred; those without a glyph leave a gap."""
