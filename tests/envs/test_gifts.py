@@ -84,7 +84,7 @@ def test_agents_side_by_side_on_one_cell_have_visible_arrows(place):
 
 
 def test_only_the_largest_gifts_are_drawn_and_the_rest_is_summed_up():
-    gifts = np.full((8, 8), 0.01)
+    gifts = np.full((8, 8), 0.02)
     np.fill_diagonal(gifts, 0.5)
     gifts[3, [0, 1, 2, 4, 5, 6]] = 0.05
     spots = [(40.0 + 60 * (i // 3), 40.0 + 100 * (i % 3), 12.0) for i in range(8)]
