@@ -55,7 +55,7 @@ def read_indices(
     return indices.astype(np.intp)
 
 
-def read_gifts(what: str, gifts: npt.ArrayLike, num_agents: int) -> npt.NDArray[np.float64]:
+def read_gifts(what: str, gifts: npt.ArrayLike | None, num_agents: int) -> npt.NDArray[np.float64]:
     """Amounts given in one step, (N, N) float64.
 
     Raises:

@@ -113,7 +113,15 @@ def test_an_agent_that_is_not_in_the_picture_gives_on_the_lower_edge():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.333, "0.33"), (-0.05, "-0.05"), (9.999, "10.0"), (-12.34, "-12.3"), (123.4, "123"), (1.2e6, "1e6")],
+    [
+        (0.333, "0.33"),
+        (-0.05, "-0.05"),
+        (-0.004, "0.00"),
+        (9.999, "10.0"),
+        (-12.34, "-12.3"),
+        (123.4, "123"),
+        (1.2e6, "1e6"),
+    ],
 )
 def test_numbers_are_short(value, text):
     assert short_number(value) == text
@@ -131,6 +139,16 @@ def test_every_game_draws_gifts_and_writes_them(game_id):
     assert np.array_equal(game.render(1, np.zeros((n, n))), plain)
     assert np.array_equal(game.render(1), plain)
     assert game.ansi(1, gifts) == f"{game.ansi(1)}\nagent_0 gives agent_{n - 1} 0.25"
+
+
+@pytest.mark.parametrize(("height", "width"), [(3, 100), (100, 2), (60, 80)])
+def test_gifts_fit_on_maps_of_every_shape(height, width):
+    tiny = {"river_rows": 1, "orchard_rows": 1, "max_waste": 2, "initial_waste": 2}
+    game = mixed_motive.make("cleanup", height=height, width=width, num_agents=16, **tiny)
+    game.reset(seed=0)
+    drawn = game.render(gifts=np.full((16, 16), 0.1))
+    assert drawn.shape == game.render().shape
+    assert not np.array_equal(drawn, game.render())
 
 
 @pytest.mark.parametrize(

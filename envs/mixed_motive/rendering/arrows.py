@@ -139,7 +139,7 @@ def clearest_box(curve: Curve, height: int, width: int, taken: Sequence[Box], ar
         for middle_row, middle_col in curve.points(LABEL_PLACES).tolist():
             top = round(middle_row + shift * aside[0] - height / 2)
             left = round(middle_col + shift * aside[1] - width / 2)
-            top = min(max(top, area.top), area.top + area.height - height)
-            left = min(max(left, area.left), area.left + area.width - width)
+            top = max(min(top, area.top + area.height - height), area.top)
+            left = max(min(left, area.left + area.width - width), area.left)
             boxes.append(Box(top, left, height, width))
     return min(boxes, key=lambda box: sum(box.overlap(other) for other in taken))

@@ -34,13 +34,13 @@ _GLYPHS = {
     "c": "00000 00000 01111 10000 10000 10000 01111",
     "d": "00001 00001 01111 10001 10001 10001 01111",
     "f": "00110 01001 01000 11100 01000 01000 01000",
-    "g": "00000 01111 10001 10001 01111 00001 01110",
+    "g": "00000 00000 01111 10001 01111 00001 01110",
     "h": "10000 10000 11110 10001 10001 10001 10001",
     "i": "00100 00000 01100 00100 00100 00100 01110",
     "m": "00000 00000 11010 10101 10101 10101 10101",
     "n": "00000 00000 11110 10001 10001 10001 10001",
     "o": "00000 00000 01110 10001 10001 10001 01110",
-    "p": "00000 11110 10001 10001 11110 10000 10000",
+    "p": "00000 00000 11110 10001 11110 10000 10000",
     "r": "00000 00000 10110 11001 10000 10000 10000",
     "s": "00000 00000 01111 10000 01110 00001 11110",
     "t": "01000 01000 11100 01000 01000 01001 00110",
@@ -169,7 +169,10 @@ class Canvas:
         return part, r + 0.5, c + 0.5
 
     def text(self, row: float, col: float, text: str, scale: int, colour: Colour) -> None:
-        """Characters of 5x7 dots, `scale` pixels a dot, centred; those without a glyph leave a gap."""
+        """Characters of 5x7 dots, `scale` pixels a dot, centred; those without a glyph leave a gap.
+
+        What reaches beyond the right or the lower edge is cut off.
+        """
         top = round(row - 3.5 * scale)
         left = round(col - (6 * len(text) - 1) * scale / 2)
         for k, character in enumerate(text):
@@ -178,7 +181,8 @@ class Canvas:
             dots = np.array([[dot == "1" for dot in line] for line in _GLYPHS[character].split()])
             mask = dots.repeat(scale, 0).repeat(scale, 1)
             start = left + 6 * scale * k
-            self._pixels[top : top + 7 * scale, start : start + 5 * scale][mask] = colour
+            part = self._pixels[top : top + 7 * scale, start : start + 5 * scale]
+            part[mask[: part.shape[0], : part.shape[1]]] = colour
 
     def agent(self, row: float, col: float, radius: float, index: int) -> None:
         """A disc in the agent's colour with its number, dark rim around it."""

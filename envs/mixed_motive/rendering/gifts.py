@@ -116,7 +116,9 @@ def short_number(value: float) -> str:
     """At most five characters with the sign, for whatever is not astronomic."""
     size = abs(value)
     digits = 2 if size < 9.995 else 1 if size < 99.95 else 0
-    return f"{value:.{digits}f}" if size < 9999.5 else f"{value:.0e}".replace("e+0", "e").replace("e+", "e")
+    if size >= 9999.5:
+        return f"{value:.0e}".replace("e+0", "e").replace("e+", "e")
+    return f"{value if size >= 0.005 else 0:.{digits}f}"
 
 
 def _places(
@@ -125,8 +127,9 @@ def _places(
     """Places of the agents in the picture; those that only a gift brings there are drawn."""
     places = {i: spot for i, spot in enumerate(spots) if spot is not None}
     absent = sorted({i for gift in gifts for i in (gift.giver, gift.receiver)} - places.keys())
+    step = min(2.6 * BENCH_RADIUS, area.width / max(len(absent), 1))
     for k, i in enumerate(absent):
-        places[i] = (area.height - BENCH_RADIUS - 2, (2.6 * k + 1.3) * BENCH_RADIUS, BENCH_RADIUS)
+        places[i] = (area.height - BENCH_RADIUS - 2, (k + 0.5) * step, BENCH_RADIUS)
         canvas.agent(*places[i], i)
     return places
 
