@@ -13,7 +13,16 @@ from mixed_motive.errors import GameError
 from mixed_motive.registry import GAMES, GameSpec, check_params, make
 
 if TYPE_CHECKING:
-    from mixed_motive import cleanup_v0, escape_room_v0, ipd_v0, matrix_v0, public_goods_v0, snowdrift_v0
+    from mixed_motive import (
+        cleanup_v0,
+        coingame_v0,
+        escape_room_v0,
+        ipd_v0,
+        matrix_v0,
+        public_goods_v0,
+        snowdrift_v0,
+        stag_hunt_v0,
+    )
     from mixed_motive.pettingzoo_env import parallel_env
 
 __all__ = [
@@ -24,6 +33,7 @@ __all__ = [
     "StepBuffers",
     "check_params",
     "cleanup_v0",
+    "coingame_v0",
     "escape_room_v0",
     "ipd_v0",
     "make",
@@ -31,6 +41,7 @@ __all__ = [
     "parallel_env",
     "public_goods_v0",
     "snowdrift_v0",
+    "stag_hunt_v0",
 ]
 
 

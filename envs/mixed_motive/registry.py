@@ -11,7 +11,7 @@ from typing import Any
 from mixed_motive.base import BatchedGame
 from mixed_motive.encodings import ENCODINGS
 from mixed_motive.errors import GameError
-from mixed_motive.games import cleanup, escape_room, matrix, public_goods, snowdrift
+from mixed_motive.games import cleanup, coingame, escape_room, matrix, public_goods, snowdrift, stag_hunt
 from mixed_motive.params import GameParams, closest, read_params
 
 __all__ = ["GAMES", "GameSpec", "check_make", "check_params", "make"]
@@ -57,6 +57,18 @@ GAMES: Mapping[str, GameSpec] = MappingProxyType(
                 "Cleanup",
                 cleanup.PRESETS,
                 MappingProxyType({cleanup.CleanupParams: cleanup.CleanupGame}),
+            ),
+            GameSpec(
+                "coingame",
+                "Coingame",
+                coingame.PRESETS,
+                MappingProxyType({coingame.CoinGameParams: coingame.CoinGame}),
+            ),
+            GameSpec(
+                "stag_hunt",
+                "Sequential Stag Hunt",
+                stag_hunt.PRESETS,
+                MappingProxyType({stag_hunt.StagHuntParams: stag_hunt.StagHuntGame}),
             ),
             GameSpec(
                 "snowdrift",

@@ -40,6 +40,12 @@ def test_each_class_is_one_colour():
     np.testing.assert_array_equal(games[1].observe(), pixels)
 
 
+def test_coins_have_colours_of_their_own():
+    game = mixed_motive.make("coingame", num_agents=64)
+    colours = palette(game.object_names, 64)
+    assert len(np.unique(colours, axis=0)) == len(colours) == len(game.class_names) == 130
+
+
 def test_every_class_has_its_name_and_agents_cover_objects_but_not_for_themselves():
     game = scene(
         "cleanup", [(0, 0), (0, 1), (0, 1)], [(0, 0, WASTE), (0, 1, WASTE)], obs="code", view_radius=1

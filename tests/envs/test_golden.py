@@ -10,6 +10,11 @@ import mixed_motive
 GOLDEN = {
     ("cleanup", "lase"): "8430b129e18a8501",
     ("cleanup", "lase_extended"): "54b02cec9005effc",
+    ("coingame", "lase"): "37651ef48792b3fa",
+    ("coingame", "lola"): "e22500533f93c3ec",
+    ("stag_hunt", "lase"): "2ddc1f2415f0f7d2",
+    ("stag_hunt", "lase_repository"): "0ae0d439b2f130ab",
+    ("stag_hunt", "hop"): "bdaa674d1b236896",
     ("snowdrift", "lase"): "db02764d98587fc5",
     ("snowdrift", "lase_extended"): "9f0091440ca74c91",
     ("matrix", "ipd"): "a3b745964eceae4f",

@@ -21,6 +21,7 @@ TINY_CLEANUP = {
     "max_waste": 1,
     "initial_waste": 0,
 }
+CROWDED_HUNT = {"height": 2, "width": 3, "view_radius": 1, "num_stags": 2, "num_hares": 4, "horizon": 9}
 CASES = [
     *[(game_id, preset, {}) for game_id, spec in mixed_motive.GAMES.items() for preset in spec.presets],
     # Crowds, so that ties and blocked moves are the rule.
@@ -29,6 +30,14 @@ CASES = [
     ("snowdrift", "lase", {"num_agents": 11, "height": 3, "width": 4, "num_piles": 12, "horizon": 9}),
     ("snowdrift", "lase", {"agents_block": False, "num_agents": 9, "height": 2, "width": 3, "horizon": 7}),
     ("snowdrift", "lase", {"height": 3, "width": 5, "view_radius": None, "horizon": 20}),
+    ("coingame", "lase", {"num_agents": 5, "view_radius": None, "coin_avoids_agents": True, "horizon": 30}),
+    # More agents than cells; windows larger than the torus.
+    ("coingame", "lola", {"num_agents": 9, "view_radius": 2, "alternate_colours": False, "horizon": 30}),
+    ("coingame", "lola", {"num_agents": 20, "height": 2, "view_radius": None, "horizon": 30}),
+    ("coingame", "lola", {"num_agents": 3, "height": 4, "width": 7, "view_radius": 6, "horizon": 30}),
+    # Agents leave all the time: all of them early, and some in the last step.
+    ("stag_hunt", "lase", {**CROWDED_HUNT, "num_agents": 12, "hunters_needed": 3}),
+    ("stag_hunt", "lase_repository", {**CROWDED_HUNT, "num_agents": 3, "view_radius": None}),
     (
         "public_goods",
         "lab",

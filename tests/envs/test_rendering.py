@@ -3,8 +3,9 @@ import pytest
 
 import mixed_motive
 from mixed_motive.games.cleanup import APPLE, WASTE
+from mixed_motive.games.stag_hunt import HARE, HUNT_STAG, STAG
 from mixed_motive.rendering.canvas import agent_colour
-from tests.envs.scenes import act, scene
+from tests.envs.scenes import STAY, act, scene
 
 
 def has_colour(picture, colour):
@@ -17,7 +18,10 @@ def test_a_frame_is_an_rgb_picture_of_even_size(game_id):
     game.reset(seed=0)
     frame = game.render(1)
     assert frame.dtype == np.uint8
-    assert frame.shape == (296, 288, 3)
+    height, width, colours = frame.shape
+    assert (height % 2, width % 2, colours) == (0, 0, 3)
+    assert 280 <= width <= 288
+    assert height == width + 8
 
 
 @pytest.mark.parametrize(
@@ -40,6 +44,30 @@ def test_objects_stay_in_sight_under_agents():
     together = scene("cleanup", [(0, 0), (7, 0)], [(0, 0, WASTE), (7, 0, APPLE)]).render()
     assert has_colour(together, waste)
     assert has_colour(together, apple)
+
+
+def test_a_coin_shows_its_owner_s_colour_around_its_number():
+    for owner in (0, 1):
+        game = scene("coingame", [(0, 0), (0, 1), (0, 2)], [(3, 3, owner + 1)])
+        below_the_agents = game.render()[60:-8]
+        assert has_colour(below_the_agents, agent_colour(owner))
+        assert not has_colour(below_the_agents, agent_colour(1 - owner))
+        assert game.ansi().splitlines()[0] == f"coingame, step 0 of 100, agent_{owner}'s coin"
+        assert game.ansi().splitlines()[-1] == "c coin"
+
+
+def test_who_has_left_is_in_no_picture_and_named_in_the_text():
+    game = scene("stag_hunt", [(2, 2), (2, 2), (2, 2), (6, 1)], [(2, 2, STAG), (4, 4, HARE)])
+    fur, ear = (150, 82, 36), (236, 170, 170)
+    assert has_colour(game.render(), fur)
+    act(game, HUNT_STAG, HUNT_STAG, STAY, STAY)
+    frame = game.render()
+    assert not has_colour(frame, fur)
+    assert has_colour(frame, ear)
+    assert [has_colour(frame, agent_colour(i)) for i in range(4)] == [False, False, True, True]
+    lines = game.ansi().splitlines()
+    assert lines[3].split() == [".", ".", ".2", *"....."]
+    assert lines[-1] == "h hare; s stag; left the game: 0, 1"
 
 
 def test_large_maps_and_crowded_cells_can_be_drawn():

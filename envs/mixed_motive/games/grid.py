@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ import numpy.typing as npt
 from mixed_motive.base import BatchedGame, State
 from mixed_motive.encodings import CODE, ENCODINGS
 from mixed_motive.params import GridParams
+
+if TYPE_CHECKING:
+    from mixed_motive.rendering.arrows import Spot
 
 __all__ = ["GridGame"]
 
@@ -110,11 +113,23 @@ class GridGame(BatchedGame):
             progress=int(self._registers[env_index, self._columns["step"]]) / self.horizon,
         )
 
+    def _spots(self, env_index: int) -> Sequence[Spot | None]:
+        from mixed_motive.rendering.grid import agent_spots
+
+        return agent_spots(self._map[env_index], self._positions[env_index])
+
     def _text(self, env_index: int) -> str:
         from mixed_motive.rendering.text import grid_text
 
-        step = int(self._registers[env_index, self._columns["step"]])
-        title = f"{self.game_id}, step {step} of {self.horizon}"
         return grid_text(
-            title, self._map[env_index], self._positions[env_index], self.object_names, self._ground()
+            self._title(env_index),
+            self._map[env_index],
+            self._positions[env_index],
+            self.object_names,
+            self._ground(),
         )
+
+    def _title(self, env_index: int) -> str:
+        """First line of a copy's text."""
+        step = int(self._registers[env_index, self._columns["step"]])
+        return f"{self.game_id}, step {step} of {self.horizon}"

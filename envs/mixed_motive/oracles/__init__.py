@@ -5,16 +5,20 @@ from types import MappingProxyType
 from typing import Any
 
 from mixed_motive.games.cleanup import CleanupParams
+from mixed_motive.games.coingame import CoinGameParams
 from mixed_motive.games.escape_room import EscapeRoomParams
 from mixed_motive.games.matrix import MatrixParams
 from mixed_motive.games.public_goods import PublicGoodsParams
 from mixed_motive.games.snowdrift import SnowdriftParams
+from mixed_motive.games.stag_hunt import StagHuntParams
 from mixed_motive.oracles.base import Oracle, OracleStep
 from mixed_motive.oracles.cleanup import CleanupOracle
+from mixed_motive.oracles.coingame import CoinGameOracle
 from mixed_motive.oracles.escape_room import EscapeRoomOracle
 from mixed_motive.oracles.matrix import MatrixOracle
 from mixed_motive.oracles.public_goods import PublicGoodsOracle
 from mixed_motive.oracles.snowdrift import SnowdriftOracle
+from mixed_motive.oracles.stag_hunt import StagHuntOracle
 from mixed_motive.params import GameParams
 
 __all__ = ["ORACLES", "Oracle", "OracleStep"]
@@ -23,6 +27,8 @@ __all__ = ["ORACLES", "Oracle", "OracleStep"]
 ORACLES: Mapping[type[GameParams], Callable[[Any, int, int], Oracle]] = MappingProxyType(
     {
         CleanupParams: CleanupOracle,
+        CoinGameParams: CoinGameOracle,
+        StagHuntParams: StagHuntOracle,
         SnowdriftParams: SnowdriftOracle,
         MatrixParams: MatrixOracle,
         PublicGoodsParams: PublicGoodsOracle,

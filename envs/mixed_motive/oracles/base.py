@@ -126,8 +126,7 @@ class GridOracle(Oracle):
     def observe(self) -> npt.NDArray[np.uint8]:
         """The window around each agent; zeros for those that have left."""
         p = self.params
-        reach_rows = p.height - 1 if p.view_radius is None else p.view_radius
-        reach_cols = p.width - 1 if p.view_radius is None else p.view_radius
+        reach_rows, reach_cols = self.reach()
         window = 2 * reach_rows + 1, 2 * reach_cols + 1
         planes = () if self.code else (p.num_agents + self.num_objects + 1,)
         obs = np.zeros((p.num_agents, *planes, *window), np.uint8)
@@ -142,6 +141,11 @@ class GridOracle(Oracle):
                     else:
                         obs[i, :, r, c] = self.planes_of(cell)
         return obs
+
+    def reach(self) -> tuple[int, int]:
+        """Rows and columns that an agent sees on each side of itself."""
+        p = self.params
+        return (p.height - 1, p.width - 1) if p.view_radius is None else (p.view_radius, p.view_radius)
 
     def object_at(self, cell: Cell) -> int:
         """Code of what lies on a cell; one more than the last object's outside the map."""

@@ -10,9 +10,11 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from mixed_motive.rendering.canvas import Canvas, Colour
+from mixed_motive.rendering.arrows import Spot
+from mixed_motive.rendering.canvas import Canvas, Colour, agent_colour, ink_on
+from mixed_motive.rendering.palette import coin_owner
 
-__all__ = ["draw_grid"]
+__all__ = ["agent_spots", "draw_grid"]
 
 FRAME_PIXELS = 288
 PROGRESS_PIXELS = 8
@@ -51,8 +53,54 @@ def _pile(canvas: Canvas, row: float, col: float, size: float) -> None:
     canvas.ellipse(foot, col + 0.22 * size, 0.25 * size, 0.2 * size, (226, 238, 250), above=foot)
 
 
+def _hare(canvas: Canvas, row: float, col: float, size: float) -> None:
+    fur, pale = (214, 204, 188), (244, 240, 232)
+    for side in (-1, 1):
+        canvas.ellipse(row - 0.22 * size, col + side * 0.12 * size, 0.22 * size, 0.075 * size, (96, 84, 70))
+        canvas.ellipse(row - 0.22 * size, col + side * 0.12 * size, 0.19 * size, 0.05 * size, (236, 170, 170))
+    canvas.ellipse(row + 0.14 * size, col, 0.27 * size, 0.29 * size, (96, 84, 70))
+    canvas.ellipse(row + 0.14 * size, col, 0.24 * size, 0.26 * size, fur)
+    canvas.ellipse(row + 0.25 * size, col, 0.11 * size, 0.15 * size, pale)
+    for side in (-1, 1):
+        canvas.ellipse(row + 0.08 * size, col + side * 0.11 * size, 0.045 * size, 0.04 * size, (30, 25, 25))
+    canvas.ellipse(row + 0.19 * size, col, 0.035 * size, 0.045 * size, (220, 120, 130))
+
+
+def _stag(canvas: Canvas, row: float, col: float, size: float) -> None:
+    horn, fur, dark = (250, 236, 200), (150, 82, 36), (70, 36, 16)
+    # Antlers: a stem that bends upwards, and a tine.
+    antlers = (((-0.08, 0.08), (-0.28, 0.3), (-0.46, 0.26)), ((-0.2, 0.22), (-0.4, 0.1)))
+    for side in (-1, 1):
+        for branch in antlers:
+            canvas.line([(row + r * size, col + side * c * size) for r, c in branch], 0.08 * size, horn)
+        canvas.ellipse(row - 0.02 * size, col + side * 0.25 * size, 0.06 * size, 0.12 * size, dark)
+    canvas.ellipse(row + 0.14 * size, col, 0.31 * size, 0.2 * size, dark)
+    canvas.ellipse(row + 0.14 * size, col, 0.28 * size, 0.17 * size, fur)
+    canvas.ellipse(row + 0.34 * size, col, 0.08 * size, 0.1 * size, dark)
+    for side in (-1, 1):
+        canvas.ellipse(
+            row + 0.08 * size, col + side * 0.08 * size, 0.04 * size, 0.035 * size, (255, 250, 240)
+        )
+
+
+def _coin(canvas: Canvas, row: float, col: float, size: float, owner: int) -> None:
+    """Gold with a milled edge; its middle has the colour and the number of the owner."""
+    gold, dark, colour = (250, 204, 60), (120, 80, 10), agent_colour(owner)
+    canvas.ellipse(row, col, 0.42 * size, 0.42 * size, dark)
+    canvas.ellipse(row, col, 0.39 * size, 0.39 * size, gold)
+    for k in range(16):
+        down, right = math.sin(k * math.tau / 16), math.cos(k * math.tau / 16)
+        canvas.ellipse(row + 0.34 * size * down, col + 0.34 * size * right, 0.025 * size, 0.025 * size, dark)
+    canvas.ellipse(row, col, 0.27 * size, 0.27 * size, dark)
+    canvas.ellipse(row, col, 0.25 * size, 0.25 * size, colour)
+    label = str(owner)
+    scale = int(0.38 * size / max(7, 6 * len(label)))
+    if scale > 0:
+        canvas.text(row, col, label, scale, ink_on(colour))
+
+
 _OBJECTS: Mapping[str, Callable[[Canvas, float, float, float], None]] = MappingProxyType(
-    {"waste": _waste, "apple": _apple, "pile": _pile}
+    {"waste": _waste, "apple": _apple, "pile": _pile, "hare": _hare, "stag": _stag}
 )
 
 
@@ -77,36 +125,57 @@ def draw_grid(
         progress below.
     """
     height, width = codes.shape
-    cell = max(SMALLEST_CELL, FRAME_PIXELS // max(height, width))
+    cell = _cell_pixels(height, width)
     canvas = Canvas(height * cell + PROGRESS_PIXELS, width * cell, (0, 0, 0))
-    agents_at: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for i, (row, col) in enumerate(positions.tolist()):
-        agents_at[row, col].append(i)
+    occupied = set(map(tuple, positions.tolist()))
     for row in range(height):
         for col in range(width):
             canvas.rectangle(row * cell, col * cell, cell, cell, _GROUND[ground[row]][(row + col) % 2])
-            here = agents_at.get((row, col), [])
             middle_row, middle_col = (row + 0.5) * cell, (col + 0.5) * cell
             code = int(codes[row, col])
             if code > 0:
                 # With an agent on it, the object moves into the upper left corner.
-                shift, size = (0.22 * cell, 0.7 * cell) if here else (0.0, cell)
-                _OBJECTS[object_names[code - 1]](canvas, middle_row - shift, middle_col - shift, size)
-            _draw_agents(canvas, here, row * cell, col * cell, cell, beside_object=code > 0)
+                shift, size = (0.22 * cell, 0.7 * cell) if (row, col) in occupied else (0.0, cell)
+                _draw_object(canvas, middle_row - shift, middle_col - shift, size, object_names[code - 1])
+    for i, spot in enumerate(agent_spots(codes, positions)):
+        if spot is not None:
+            canvas.agent(*spot, i)
     canvas.progress(height * cell, PROGRESS_PIXELS, progress)
     return canvas.to_array()
 
 
-def _draw_agents(
-    canvas: Canvas, agents: Sequence[int], top: float, left: float, cell: float, beside_object: bool
-) -> None:
-    """Agents that share a cell share its space, side by side."""
-    if not agents:
-        return
-    if beside_object:
-        top, left, cell = top + 0.32 * cell, left + 0.32 * cell, 0.68 * cell
-    per_side = math.ceil(math.sqrt(len(agents)))
-    step = cell / per_side
-    for k, i in enumerate(agents):
-        row, col = divmod(k, per_side)
-        canvas.agent(top + (row + 0.5) * step, left + (col + 0.5) * step, 0.44 * step, i)
+def _draw_object(canvas: Canvas, row: float, col: float, size: float, name: str) -> None:
+    owner = coin_owner(name)
+    if owner is None:
+        _OBJECTS[name](canvas, row, col, size)
+    else:
+        _coin(canvas, row, col, size, owner)
+
+
+def agent_spots(codes: npt.NDArray[np.uint8], positions: npt.NDArray[np.int32]) -> list[Spot | None]:
+    """Row, column and radius of each agent in `draw_grid`'s picture; None for those that have left.
+
+    Agents that share a cell share its space, side by side.
+    """
+    cell = _cell_pixels(*codes.shape)
+    agents_at: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for i, (row, col) in enumerate(positions.tolist()):
+        agents_at[row, col].append(i)
+    spots: list[Spot | None] = [None] * len(positions)
+    for (row, col), here in agents_at.items():
+        if row < 0:
+            continue
+        # An object keeps the upper left corner.
+        corner, size = (0.32 * cell, 0.68 * cell) if codes[row, col] > 0 else (0.0, cell)
+        per_side = math.ceil(math.sqrt(len(here)))
+        step = size / per_side
+        for k, i in enumerate(here):
+            down, right = divmod(k, per_side)
+            top, left = row * cell + corner, col * cell + corner
+            spots[i] = (top + (down + 0.5) * step, left + (right + 0.5) * step, 0.44 * step)
+    return spots
+
+
+def _cell_pixels(height: int, width: int) -> int:
+    # Even, as video codecs want the whole picture.
+    return max(SMALLEST_CELL, FRAME_PIXELS // max(height, width) // 2 * 2)

@@ -27,13 +27,17 @@ def grid_text(
     Args:
         title: First line.
         codes: (H, W) object codes, 0 for empty.
-        positions: (N, 2) row and column of each agent.
-        object_names: Kinds of objects, by code from 1.
+        positions: (N, 2) row and column of each agent, negative for those that have left.
+        object_names: Kinds of objects, by code from 1; what follows on "_" is not shown.
         ground: Kind of ground of each row.
     """
     agents_at: dict[tuple[int, int], list[int]] = defaultdict(list)
+    left = []
     for i, (row, col) in enumerate(positions.tolist()):
-        agents_at[row, col].append(i)
+        if row < 0:
+            left.append(str(i))
+        else:
+            agents_at[row, col].append(i)
     lines = [title]
     for row, row_codes in enumerate(codes.tolist()):
         marks = []
@@ -47,8 +51,10 @@ def grid_text(
         for cell, who in sorted(agents_at.items())
         if len(who) > 1
     ]
-    legend = [f"{name[0]} {name}" for name in object_names]
-    return "\n".join([*lines, "; ".join([*legend, *shared])])
+    kinds = dict.fromkeys(name.partition("_")[0] for name in object_names)
+    legend = [f"{kind[0]} {kind}" for kind in kinds]
+    gone = [f"left the game: {', '.join(left)}"] if left else []
+    return "\n".join([*lines, "; ".join([*legend, *shared, *gone])])
 
 
 def matrix_text(title: str, payoffs: tuple[float, float, float, float], outcome: int) -> str:
