@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from mixed_motive.base import BatchedGame
 from mixed_motive.buffers import StepBuffers
 from mixed_motive.errors import GameError
+from mixed_motive.players import PLAYERS, player
 from mixed_motive.registry import GAMES, GameSpec, check_params, make
+from mixed_motive.schelling import SchellingDiagram, schelling
 
 if TYPE_CHECKING:
     from mixed_motive import (
@@ -27,9 +29,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GAMES",
+    "PLAYERS",
     "BatchedGame",
     "GameError",
     "GameSpec",
+    "SchellingDiagram",
     "StepBuffers",
     "check_params",
     "cleanup_v0",
@@ -39,7 +43,9 @@ __all__ = [
     "make",
     "matrix_v0",
     "parallel_env",
+    "player",
     "public_goods_v0",
+    "schelling",
     "snowdrift_v0",
     "stag_hunt_v0",
 ]
