@@ -58,6 +58,16 @@ def _is_first_on_cell(b: int, i: int, positions: npt.NDArray[np.int32]) -> int:
 
 
 @compiled
+def _first(place: int, period: int) -> int:
+    """The first row or column, from 0 on, at which a torus shows what it shows at `place`."""
+    while place < 0:
+        place += period
+    while place >= period:
+        place -= period
+    return place
+
+
+@compiled
 def _set_cell(
     b: int,
     cells: npt.NDArray[np.uint8],
@@ -73,9 +83,14 @@ def _set_cell(
         cells[b, np.uint64(row + pad_rows), np.uint64(col + pad_cols)] = code
         return
     height, width = cells.shape[1] - 2 * pad_rows, cells.shape[2] - 2 * pad_cols
-    for r in range((row + pad_rows) % height, cells.shape[1], height):
-        for c in range((col + pad_cols) % width, cells.shape[2], width):
+    first_col = _first(col + pad_cols, width)
+    r = _first(row + pad_rows, height)
+    while r < cells.shape[1]:
+        c = first_col
+        while c < cells.shape[2]:
             cells[b, np.uint64(r), np.uint64(c)] = code
+            c += width
+        r += height
 
 
 @compiled
@@ -92,10 +107,9 @@ def _start(
     key = start_key(b, registers)
     num_agents = positions.shape[1]
     height, width = cells.shape[1] - 2 * pad_rows, cells.shape[2] - 2 * pad_cols
-    if torus:
-        cells[b] = 0
-    else:
-        cells[b, pad_rows : pad_rows + height, pad_cols : pad_cols + width] = 0
+    # On a torus the border shows the map again.
+    top, left = (0, 0) if torus else (pad_rows, pad_cols)
+    cells[b, top : cells.shape[1] - top, left : cells.shape[2] - left] = 0
     place_agents(b, positions, 0, height, width, key)
     owner = rng.below(rng.draw(key, num_agents + DRAW_COLOUR), num_agents)
     bits = rng.draw(key, num_agents + DRAW_CELL)
@@ -169,11 +183,14 @@ def _write(
                 offset, code = 0, num_agents + 2 + j
             else:
                 continue
-            down = (positions[b, j, 0] - positions[b, i, 0] + pad_rows) % height
-            across = (positions[b, j, 1] - positions[b, i, 1] + pad_cols) % width
-            for r in range(down, rows, height):
-                for c in range(across, cols, width):
+            across = _first(positions[b, j, 1] - positions[b, i, 1] + pad_cols, width)
+            r = _first(positions[b, j, 0] - positions[b, i, 0] + pad_rows, height)
+            while r < rows:
+                c = across
+                while c < cols:
                     out[np.uint64(offset + r * cols + c)] = code
+                    c += width
+                r += height
 
 
 @compiled
@@ -231,7 +248,7 @@ def _pick(
             pickers += 1
     if pickers == 0:
         return
-    row, col, winner = positions[b, first, 0], positions[b, first, 1], first
+    row, col, winner = int(positions[b, first, 0]), int(positions[b, first, 1]), first
     if pickers > 1:
         skip = rng.below(rng.draw(key, DRAW_TIE), pickers)
         while skip > 0:
