@@ -166,13 +166,12 @@ class BatchedGame(abc.ABC):
         """(H, W, 3) picture of one copy."""
 
     @abc.abstractmethod
-    def _text(self, env_index: int) -> str:
-        """One copy as text."""
-
     def _spots(self, env_index: int) -> Sequence[Spot | None]:
         """Row, column and radius of each agent in `_draw`'s picture; None for those that are not in it."""
-        del env_index
-        return [None] * self.num_agents
+
+    @abc.abstractmethod
+    def _text(self, env_index: int) -> str:
+        """One copy as text."""
 
     def _num_extra_registers(self) -> int:
         """Columns of `registers` beyond the common ones."""

@@ -3,6 +3,7 @@ import pytest
 
 import mixed_motive
 from mixed_motive.errors import GameError
+from mixed_motive.kernels.shared import GONE
 from mixed_motive.rendering.arrows import Box, clearest_curve
 from mixed_motive.rendering.canvas import Canvas, agent_colour
 from mixed_motive.rendering.gifts import MAX_ARROWS, draw_gifts, short_number, visible_gifts
@@ -139,6 +140,27 @@ def test_every_game_draws_gifts_and_writes_them(game_id):
     assert np.array_equal(game.render(1, np.zeros((n, n))), plain)
     assert np.array_equal(game.render(1), plain)
     assert game.ansi(1, gifts) == f"{game.ansi(1)}\nagent_0 gives agent_{n - 1} 0.25"
+
+
+@pytest.mark.parametrize("game_id", list(mixed_motive.GAMES))
+def test_arrows_start_where_agents_are_drawn(game_id):
+    game = mixed_motive.make(game_id, 2)
+    game.reset(seed=0)
+    picture, spots = game.render(1), game._spots(1)
+    assert len(spots) == game.num_agents
+    for i, (row, col, radius) in enumerate(spots):
+        assert tuple(picture[int(row), int(col - 0.8 * radius)]) == agent_colour(i)
+
+
+def test_agents_that_have_left_the_map_are_nowhere():
+    game = mixed_motive.make("stag_hunt")
+    game.reset(seed=0)
+    state = game.get_state()
+    state["positions"][0, 1] = GONE
+    game.set_state(state)
+    assert [spot is None for spot in game._spots(0)] == [i == 1 for i in range(game.num_agents)]
+    gifts = matrix(game.num_agents, (1, 0, 0.5))
+    assert pixels(game.render(), 1) == 0 < pixels(game.render(gifts=gifts), 1)
 
 
 @pytest.mark.parametrize(("height", "width"), [(3, 100), (100, 2), (60, 80)])

@@ -70,7 +70,7 @@ def test_every_agent_has_a_row_beneath_the_untouched_picture(num_agents):
 
 @pytest.mark.parametrize(
     ("size", "expected"),
-    [((100, 60), (211, 288)), ((100, 300), (211, 300)), ((100, 600), (100 + 2 * 111, 600))],
+    [((100, 60), (216, 288)), ((100, 300), (216, 300)), ((100, 600), (100 + 2 * 116, 600))],
 )
 def test_pictures_of_any_width_have_a_ledger_that_can_be_read(size, expected):
     assert Ledger(5, gifts=True).beneath(np.zeros((*size, 3), np.uint8)).shape[:2] == expected

@@ -24,9 +24,9 @@ the lever is ER(N, M).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType, ModuleType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,9 @@ import numpy.typing as npt
 from mixed_motive.base import BatchedGame, State
 from mixed_motive.encodings import Obs
 from mixed_motive.params import GameParams, Rule, param
+
+if TYPE_CHECKING:
+    from mixed_motive.rendering.arrows import Spot
 
 __all__ = ["PLACES", "PRESETS", "REFERENCES", "EscapeRoomGame", "EscapeRoomParams"]
 
@@ -139,6 +142,11 @@ class EscapeRoomGame(BatchedGame):
         return draw_escape_room(
             self._places[env_index].tolist(), self.params.min_at_lever, progress=step / self.horizon
         )
+
+    def _spots(self, env_index: int) -> Sequence[Spot | None]:
+        from mixed_motive.rendering.escape_room import agent_spots
+
+        return agent_spots(self._places[env_index].tolist())
 
     def _text(self, env_index: int) -> str:
         from mixed_motive.rendering.escape_room import escape_room_text

@@ -12,15 +12,18 @@ the middle of their quadrant of the (T, S) plane with R = 1 and P = 0 (our choic
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mixed_motive.base import BatchedGame, State
 from mixed_motive.params import GameParams, param
+
+if TYPE_CHECKING:
+    from mixed_motive.rendering.arrows import Spot
 
 __all__ = ["IPD_PRESETS", "PRESETS", "REFERENCES", "MatrixGame", "MatrixParams"]
 
@@ -125,6 +128,12 @@ class MatrixGame(BatchedGame):
         p = self.params
         step = int(self._registers[env_index, self._columns["step"]])
         return draw_matrix((p.R, p.S, p.T, p.P), int(self._outcomes[env_index]), progress=step / self.horizon)
+
+    def _spots(self, env_index: int) -> Sequence[Spot | None]:
+        del env_index  # they are always in the same places
+        from mixed_motive.rendering.matrix import AGENT_SPOTS
+
+        return AGENT_SPOTS
 
     def _text(self, env_index: int) -> str:
         from mixed_motive.rendering.text import matrix_text

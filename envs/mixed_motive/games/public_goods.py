@@ -24,9 +24,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,9 @@ import numpy.typing as npt
 from mixed_motive.base import BatchedGame, State
 from mixed_motive.encodings import Obs
 from mixed_motive.params import GameParams, param
+
+if TYPE_CHECKING:
+    from mixed_motive.rendering.arrows import Spot
 
 __all__ = ["PRESETS", "REFERENCES", "PublicGoodsGame", "PublicGoodsParams"]
 
@@ -135,6 +138,12 @@ class PublicGoodsGame(BatchedGame):
 
         step = int(self._registers[env_index, self._columns["step"]])
         return draw_public_goods(*self._last_gifts(env_index), progress=step / self.horizon)
+
+    def _spots(self, env_index: int) -> Sequence[Spot | None]:
+        del env_index  # they are always in the same places
+        from mixed_motive.rendering.public_goods import agent_spots
+
+        return agent_spots(self.num_agents)
 
     def _text(self, env_index: int) -> str:
         from mixed_motive.rendering.public_goods import public_goods_text

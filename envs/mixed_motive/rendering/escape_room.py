@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from mixed_motive.rendering.arrows import Spot
 from mixed_motive.rendering.canvas import Canvas, Colour
 
-__all__ = ["draw_escape_room", "escape_room_text"]
+__all__ = ["agent_spots", "draw_escape_room", "escape_room_text"]
 
 FRAME_PIXELS = 288
 PROGRESS_PIXELS = 8
@@ -42,13 +43,14 @@ def draw_escape_room(places: Sequence[int], min_at_lever: int, progress: float) 
         (296, 288, 3) uint8.
     """
     canvas = Canvas(FRAME_PIXELS + PROGRESS_PIXELS, FRAME_PIXELS, INK)
-    at = [[i for i, place in enumerate(places) if place == k] for k in range(3)]
     for k, floor in enumerate(FLOORS):
         canvas.rectangle(0, k * ZONE + 1, FRAME_PIXELS, ZONE - 2, floor)
-        _draw_agents(canvas, at[k], SIGN, k * ZONE)
-    is_open = len(at[0]) >= min_at_lever
+    for i, spot in enumerate(agent_spots(places)):
+        canvas.agent(*spot, i)
+    at_lever = list(places).count(0)
+    is_open = at_lever >= min_at_lever
     _draw_lever(canvas, pulled=is_open)
-    _draw_lamps(canvas, len(at[0]), min_at_lever)
+    _draw_lamps(canvas, at_lever, min_at_lever)
     _draw_door(canvas, is_open)
     canvas.progress(FRAME_PIXELS, PROGRESS_PIXELS, progress)
     return canvas.to_array()
@@ -82,19 +84,28 @@ def _draw_door(canvas: Canvas, is_open: bool) -> None:
     canvas.ellipse(top + 52, left + width - 6, 3.5, 3.5, DAYLIGHT)
 
 
-def _draw_agents(canvas: Canvas, agents: Sequence[int], top: int, left: int) -> None:
-    if not agents:
-        return
-    height = FRAME_PIXELS - top - 8
-    steps = {cols: min((ZONE - 8) / cols, height / math.ceil(len(agents) / cols)) for cols in range(2, 9)}
-    cols = max(steps, key=steps.__getitem__)
-    step = steps[cols]
-    for k, i in enumerate(agents):
-        row, col = divmod(k, cols)
-        in_row = min(cols, len(agents) - row * cols)
-        canvas.agent(
-            top + (row + 0.5) * step, left + ZONE / 2 + (col - (in_row - 1) / 2) * step, 0.45 * step, i
-        )
+def agent_spots(places: Sequence[int]) -> list[Spot]:
+    """Row, column and radius of each agent in the picture.
+
+    Args:
+        places: Place of each agent: 0 lever, 1 start, 2 door.
+    """
+    spots = [(0.0, 0.0, 0.0)] * len(places)
+    height = FRAME_PIXELS - SIGN - 8
+    for place in range(3):
+        agents = [i for i, at in enumerate(places) if at == place]
+        steps = {
+            cols: min((ZONE - 8) / cols, height / max(math.ceil(len(agents) / cols), 1))
+            for cols in range(2, 9)
+        }
+        cols = max(steps, key=steps.__getitem__)
+        step = steps[cols]
+        for k, i in enumerate(agents):
+            row, col = divmod(k, cols)
+            in_row = min(cols, len(agents) - row * cols)
+            across = (place + 0.5) * ZONE + (col - (in_row - 1) / 2) * step
+            spots[i] = (SIGN + (row + 0.5) * step, across, 0.45 * step)
+    return spots
 
 
 def escape_room_text(title: str, places: Sequence[int], min_at_lever: int) -> str:

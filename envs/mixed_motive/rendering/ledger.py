@@ -20,7 +20,7 @@ from mixed_motive.rendering.gifts import short_number
 __all__ = ["Ledger"]
 
 BLOCK_PIXELS = 288
-ROW_PIXELS = 17
+ROW_PIXELS = 18
 HEAD_PIXELS = 26
 AGENT_RADIUS = 7.0
 FIRST_COLUMN = 20

@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from mixed_motive.rendering.arrows import Spot
 from mixed_motive.rendering.canvas import Canvas, Colour
 
-__all__ = ["draw_matrix"]
+__all__ = ["AGENT_SPOTS", "draw_matrix"]
 
 FRAME_PIXELS = 288
 PROGRESS_PIXELS = 8
 MARGIN = 56
 CELL = (FRAME_PIXELS - MARGIN) // 2
+AGENT_SPOTS: tuple[Spot, Spot] = ((MARGIN + CELL, 16, 13), (16, MARGIN + CELL, 13))
 INK: Colour = (30, 32, 38)
 PAPER: Colour = (238, 238, 232)
 LIT: Colour = (255, 214, 92)
@@ -35,8 +37,8 @@ def draw_matrix(
     reward, sucker, temptation, punishment = payoffs
     cells = ((reward, reward), (sucker, temptation), (temptation, sucker), (punishment, punishment))
     canvas = Canvas(FRAME_PIXELS + PROGRESS_PIXELS, FRAME_PIXELS, (206, 210, 214))
-    canvas.agent(MARGIN + CELL, 16, 13, 0)
-    canvas.agent(16, MARGIN + CELL, 13, 1)
+    for i, spot in enumerate(AGENT_SPOTS):
+        canvas.agent(*spot, i)
     for k, action in enumerate("CD"):
         canvas.text(MARGIN + (k + 0.5) * CELL, 42, action, 3, INK)
         canvas.text(42, MARGIN + (k + 0.5) * CELL, action, 3, INK)

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from mixed_motive.rendering.arrows import Spot
 from mixed_motive.rendering.canvas import Canvas, Colour, agent_colour
 
-__all__ = ["draw_public_goods", "public_goods_text"]
+__all__ = ["agent_spots", "draw_public_goods", "public_goods_text"]
 
 FRAME_PIXELS = 288
 PROGRESS_PIXELS = 8
@@ -43,15 +44,13 @@ def draw_public_goods(
     """
     canvas = Canvas(FRAME_PIXELS + PROGRESS_PIXELS, FRAME_PIXELS, TABLE)
     shares = [gift / endowment if gift and endowment > 0 else 0.0 for gift in gifts]
-    cols = math.ceil(math.sqrt(len(gifts)))
-    rows = math.ceil(len(gifts) / cols)
     pot_top = FRAME_PIXELS - POT_PIXELS
-    height, width = (pot_top - 2 * MARGIN) / rows, (FRAME_PIXELS - 2 * MARGIN) / cols
+    cols, height, width = _cells(len(gifts))
+    for i, spot in enumerate(agent_spots(len(gifts))):
+        canvas.agent(*spot, i)
     for i, gift in enumerate(gifts):
         row, col = divmod(i, cols)
         top, left = MARGIN + row * height, MARGIN + col * width
-        middle = top + 0.5 * height
-        canvas.agent(middle, left + 0.3 * width, min(0.27 * width, 0.42 * height), i)
         numbered = width >= NUMBERED_CELL
         _draw_glass(
             canvas,
@@ -69,6 +68,23 @@ def draw_public_goods(
         canvas.text(pot_top + 0.4 * POT_PIXELS, middle, f"+{returned:.3g}", 2, INK)
     canvas.progress(FRAME_PIXELS, PROGRESS_PIXELS, progress)
     return canvas.to_array()
+
+
+def agent_spots(num_agents: int) -> list[Spot]:
+    """Row, column and radius of each agent in the picture."""
+    cols, height, width = _cells(num_agents)
+    radius = min(0.27 * width, 0.42 * height)
+    return [
+        (MARGIN + (i // cols + 0.5) * height, MARGIN + (i % cols + 0.3) * width, radius)
+        for i in range(num_agents)
+    ]
+
+
+def _cells(num_agents: int) -> tuple[int, float, float]:
+    """Agents in a row, and height and width of each one's part of the picture."""
+    cols = math.ceil(math.sqrt(num_agents))
+    rows = math.ceil(num_agents / cols)
+    return cols, (FRAME_PIXELS - POT_PIXELS - 2 * MARGIN) / rows, (FRAME_PIXELS - 2 * MARGIN) / cols
 
 
 def _draw_glass(canvas: Canvas, top: int, left: int, height: int, width: int, share: float) -> None:
