@@ -17,6 +17,10 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -218,6 +222,23 @@ def measure_threads(repeats: int, seconds: float) -> dict[str, Any]:
     }
 
 
+def measure_start(game_id: str) -> dict[str, Any]:
+    """Seconds from a process's start to the end of a game's first step: compiled, and from the cache."""
+    code = (
+        f"import mixed_motive; game = mixed_motive.make({game_id!r}); game.reset(seed=0); "
+        "game.step([[0] * game.num_agents])"
+    )
+    with tempfile.TemporaryDirectory() as cache:
+        seconds = []
+        for _ in range(2):
+            start = time.perf_counter()
+            subprocess.run(
+                [sys.executable, "-c", code], check=True, env={**os.environ, "NUMBA_CACHE_DIR": cache}
+            )
+            seconds.append(time.perf_counter() - start)
+    return {"name": f"{game_id}, first step", "compiled_seconds": seconds[0], "cached_seconds": seconds[1]}
+
+
 def measure_peer(batches: Sequence[int], repeats: int, seconds: float) -> list[dict[str, Any]]:
     """Our coin game on a 3x3 torus and JaxMARL's, where that is installed; by wall time."""
     if importlib.util.find_spec("jaxmarl") is None:
@@ -264,6 +285,11 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         threads = results["threads"] = measure_threads(*timing)
         print(f"{threads['name']:46}{threads['env_steps_per_second']:14,.0f}", end="")
         print(f"   {threads['gain_of_second_thread']:.2f} times one thread")
+    starts = results["starts"] = []
+    for game_id in options.games.split(","):
+        starts.append(measure_start(game_id))
+        print(f"{starts[-1]['name']:46}{starts[-1]['compiled_seconds']:12.1f} s compiled", end="")
+        print(f"{starts[-1]['cached_seconds']:9.2f} s from the cache", flush=True)
     if "coingame" in options.games:
         results["peers"] = measure_peer(batches, *timing)
         for row in results["peers"]:

@@ -17,6 +17,7 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.env import INPUT_ENV_SPACES
 from ray.rllib.utils.annotations import override
 
+from mixed_motive import GAMES
 from rllib_lase.defaults import default_settings
 from rllib_lase.registry import ALGORITHMS, AlgorithmSpec
 from rllib_lase.rllib.checkpoints import CheckpointError
@@ -28,6 +29,9 @@ from rllib_lase.social.hook import JointSpaces, SocialHook
 
 #: Settings that belong to `.env_runners()`; all others belong to `.training()`.
 _RUNNER_SETTINGS = ("num_env_runners", "num_envs_per_env_runner", "rollout_fragment_length")
+
+#: Encodings of the games' observations that the networks read.
+NETWORK_ENCODINGS = ("planes", "float32")
 
 
 class SocialConfig(AlgorithmConfig):
@@ -63,6 +67,12 @@ class SocialConfig(AlgorithmConfig):
         names = setting_names(self.spec.settings_class)
         settings = self.spec.settings_class(**{name: getattr(self, name) for name in names})
         errors = settings.validate()
+        encoding = self.env_config.get("obs", "planes")
+        if isinstance(self.env, str) and self.env in GAMES and encoding not in NETWORK_ENCODINGS:
+            errors.append(
+                f"env_config: obs={encoding!r} is not what these networks read; "
+                f"leave it out, or choose one of {', '.join(NETWORK_ENCODINGS)}"
+            )
         if self.seed is not None and not 0 <= self.seed <= MAX_SEED:
             errors.append(f"seed: {self.seed} is out of range; it must be at least 0 and at most {MAX_SEED}")
         if errors:

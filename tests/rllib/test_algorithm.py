@@ -254,6 +254,13 @@ def test_an_unknown_setting_is_refused_with_the_closest_name():
         LASEConfig().training(entropy_coef=0.1)
 
 
+@pytest.mark.parametrize("obs", ["code", "rgb"])
+def test_observations_that_the_networks_cannot_read_are_refused(obs):
+    config = small().environment("cleanup", env_config={"obs": obs})
+    with pytest.raises(SettingsError, match=f"obs='{obs}' is not what these networks read.* planes, float32"):
+        config.build_algo()
+
+
 def test_settings_follow_the_games_defaults_unless_set():
     config = LASEConfig().training(gamma=0.5).environment("cleanup")
     assert (config.gamma, config.optimizer) == (0.5, "ppo")
