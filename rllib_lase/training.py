@@ -22,7 +22,8 @@ from rllib_lase.registry import AlgorithmSpec, resolve_algorithm
 from rllib_lase.report.gif import write_gif
 from rllib_lase.report.page import write_report
 from rllib_lase.rllib.algorithm import IterationReport, SocialAlgorithm
-from rllib_lase.rllib.evaluate import SocialEvaluation, evaluate, record_episode
+from rllib_lase.rllib.evaluate import SocialEvaluation, evaluate
+from rllib_lase.rllib.recording import record_episode
 from rllib_lase.runs import RunFolder
 from rllib_lase.settings import Optimizer, Settings, SettingsError
 
@@ -268,9 +269,9 @@ def _finish(
     if ceiling is not None:
         summary["max_collective_reward"] = ceiling
     folder.write_summary(summary | evaluation_summary(evaluation))
-    frames = record_episode(algorithm, evaluation_seed(spec.seed))
-    if frames:
-        write_gif(folder.gif_path, frames)
+    recording = record_episode(algorithm, evaluation_seed(spec.seed))
+    if recording is not None:
+        write_gif(folder.gif_path, recording.frames, recording.seconds)
     if algorithm.iteration:
         write_report(folder.path)
 

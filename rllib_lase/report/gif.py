@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from PIL import Image
 def write_gif(
     path: Path | str,
     frames: Iterable[npt.NDArray[np.uint8]],
-    frames_per_second: float = 8.0,
+    seconds: float | Sequence[float] = 0.125,
     min_side: int = 320,
 ) -> Path:
     """Writes frames as a GIF that repeats for ever.
@@ -21,7 +21,8 @@ def write_gif(
     Args:
         path: The file; replaced in one step if it is there.
         frames: Each (H, W, 3) uint8, as `render()` returns them; all of one size.
-        frames_per_second: At most 50, as viewers slow down faster GIFs.
+        seconds: How long each frame stays, one number for all or one for each; at least 0.02, as viewers
+            slow down faster GIFs.
         min_side: Small frames are enlarged by a whole factor until their shorter side has this many pixels,
             so that cells stay sharp squares.
 
@@ -29,7 +30,8 @@ def write_gif(
         The path.
 
     Raises:
-        ValueError: there is no frame, or a frame has another shape or dtype.
+        ValueError: there is no frame, a frame has another shape or dtype, or there are more or fewer times
+            than frames.
     """
     path = Path(path)
     arrays = list(frames)
@@ -48,6 +50,9 @@ def write_gif(
                 f"frame {index} has shape {frame.shape}, frame 0 {arrays[0].shape}; expected one size. "
                 "Render one copy of one game."
             )
+    stays = list(seconds) if isinstance(seconds, Sequence) else [seconds] * len(arrays)
+    if len(stays) != len(arrays):
+        raise ValueError(f"{len(stays)} times for {len(arrays)} frames; expected one for each.")
     palette = _common_palette(arrays)
     height, width = arrays[0].shape[:2]
     factor = max(1, -(-min_side // min(height, width)))
@@ -63,7 +68,7 @@ def write_gif(
         format="GIF",
         save_all=True,
         append_images=images[1:],
-        duration=round(1000 / min(frames_per_second, 50)),
+        duration=[round(1000 * max(stay, 0.02)) for stay in stays],
         loop=0,
         optimize=False,
     )

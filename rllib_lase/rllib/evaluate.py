@@ -70,7 +70,7 @@ def evaluate(algorithm: SocialAlgorithm, num_episodes: int, seed: int) -> Social
     """
     copies = min(num_episodes, MAX_COPIES)
     quota = -(-num_episodes // copies)
-    runner = _evaluation_runner(algorithm, copies, seed)
+    runner = evaluation_runner(algorithm, copies, seed)
     env = runner.env
     if env is None:
         raise RuntimeError("the evaluation runner has no environment")
@@ -109,26 +109,7 @@ def evaluate(algorithm: SocialAlgorithm, num_episodes: int, seed: int) -> Social
     )
 
 
-def record_episode(algorithm: SocialAlgorithm, seed: int, max_steps: int = 1000) -> list[NDArray[np.uint8]]:
-    """Pictures of one episode with sampled actions, one per step; none if the environment has none."""
-    runner = _evaluation_runner(algorithm, 1, seed)
-    env = runner.env
-    if env is None:
-        raise RuntimeError("the evaluation runner has no environment")
-    runner.start_episodes()
-    frames: list[NDArray[np.uint8]] = []
-    for _ in range(max_steps):
-        frame = env.render(0)
-        if frame is None:
-            break
-        frames.append(frame.copy())
-        if runner.sample_rollout(1, 0.0).dones.any():
-            break
-    runner.stop()
-    return frames
-
-
-def _evaluation_runner(algorithm: SocialAlgorithm, copies: int, seed: int) -> BatchedEnvRunner:
+def evaluation_runner(algorithm: SocialAlgorithm, copies: int, seed: int) -> BatchedEnvRunner:
     """A runner of this process with the algorithm's present weights."""
     config = algorithm.config.copy(copy_frozen=False)
     assert isinstance(config, SocialConfig)

@@ -88,9 +88,14 @@ class GameCopies(JointEnv):
         self.game.set_state(state)
         np.copyto(obs_out[0], _agent_major(self.game.observe()))
 
-    def render(self, env_index: int = 0) -> NDArray[np.uint8]:
-        """A picture `(H, W, 3)` of one copy, by its position in the batch."""
-        return self.game.render(env_index)
+    def render(self, env_index: int = 0, gifts: NDArray[np.floating[Any]] | None = None) -> NDArray[np.uint8]:
+        """A picture `(H, W, 3)` of one copy, by its position in the batch, with an arrow for each gift."""
+        return self.game.render(env_index, gifts)
+
+    def stay_at_ends(self) -> bool:
+        """From now on no next episode starts, so that an episode's end can be drawn."""
+        self.game.auto_reset = False
+        return True
 
     def close(self) -> None:
         """Nothing to release."""

@@ -95,8 +95,24 @@ class JointEnv(abc.ABC):
         """Restores `get_state` exactly and writes the current observations."""
 
     @abc.abstractmethod
-    def render(self, env_index: int = 0) -> NDArray[np.uint8] | None:
-        """A picture `(H, W, 3)` of one copy, or None if the environment has none."""
+    def render(
+        self, env_index: int = 0, gifts: NDArray[np.floating[Any]] | None = None
+    ) -> NDArray[np.uint8] | None:
+        """A picture `(H, W, 3)` of one copy, or None if the environment has none.
+
+        Args:
+            env_index: The copy, by its position in the batch.
+            gifts: `(N, N)` amounts of reward given in the last step, giver in the row; drawn where the
+                environment knows how.
+        """
+
+    def stay_at_ends(self) -> bool:
+        """From now on no next episode starts, so that an episode's end can be drawn.
+
+        Returns:
+            Whether this environment can do that; if not, nothing has changed.
+        """
+        return False
 
     @abc.abstractmethod
     def close(self) -> None:

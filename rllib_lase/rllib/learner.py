@@ -291,8 +291,10 @@ class SocialLearner(TorchLearner):
         data = rollout.to_tensors(self.device)
         everywhere = torch.ones_like(data.dones)
         learnt = self.hook.rewards(data, self._networks(), everywhere)
-        weights = None if learnt.gift_weights is None else learnt.gift_weights.cpu()
-        return LearntRewards(learnt.rewards.cpu(), weights)
+        weights, shared = (
+            None if part is None else part.cpu() for part in (learnt.gift_weights, learnt.shared)
+        )
+        return LearntRewards(learnt.rewards.cpu(), weights, shared)
 
     # --- what the iteration reports ---------------------------------------------------------------
 

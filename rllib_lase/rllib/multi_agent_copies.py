@@ -153,8 +153,11 @@ class MultiAgentEnvCopies(JointEnv):
             f"{self._report.name}: a MultiAgentEnv has no state to restore. Cure: reset(seed) instead."
         )
 
-    def render(self, env_index: int = 0) -> NDArray[np.uint8] | None:
-        """What the copy's own `render` returns, if that is a picture `(H, W, 3)`."""
+    def render(
+        self, env_index: int = 0, gifts: NDArray[np.floating[Any]] | None = None
+    ) -> NDArray[np.uint8] | None:
+        """What the copy's own `render` returns, if that is a picture `(H, W, 3)`; gifts are not drawn."""
+        del gifts
         env = self._envs[env_index]
         # ParallelPettingZooEnv.render hands on an argument that PettingZoo's render does not take.
         source: Any = env.par_env if isinstance(env, ParallelPettingZooEnv) else env

@@ -45,10 +45,22 @@ class LearntRewards:
         rewards: `(N, T, B)` float32, what the policies learn from.
         gift_weights: `(T, B, N, N)`, giver in the row; None unless the hook redistributes. Rows of givers
             without a reward are the identity's unless the step is recorded.
+        shared: `(N, T, B)`, what those weights split: the rewards, but for penalties that stay with their
+            owner.
     """
 
     rewards: Tensor
     gift_weights: Tensor | None = None
+    shared: Tensor | None = None
+
+    def gifts(self) -> Tensor | None:
+        """Amounts of reward that moved, `(T, B, N, N)`, giver in the row; on the diagonal what stayed.
+
+        None unless the hook redistributes.
+        """
+        if self.gift_weights is None or self.shared is None:
+            return None
+        return self.gift_weights * self.shared.permute(1, 2, 0).unsqueeze(-1)
 
 
 class SocialHook(abc.ABC):

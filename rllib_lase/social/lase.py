@@ -85,7 +85,8 @@ class LASEHook(SocialHook):
         after = rewards_after_gifting(
             rollout.rewards.permute(1, 2, 0), weights, self.settings.gift_negative_rewards
         )
-        return LearntRewards(after.permute(2, 0, 1).contiguous(), weights)
+        shared = rollout.rewards if self.settings.gift_negative_rewards else rollout.rewards.clamp_min(0)
+        return LearntRewards(after.permute(2, 0, 1).contiguous(), weights, shared)
 
     @torch.no_grad()
     def gift_weights(self, rollout: TensorRollout, networks: Sequence[Networks], where: Tensor) -> Tensor:

@@ -108,5 +108,7 @@ def test_a_copy_can_be_drawn_and_closing_twice_is_harmless() -> None:
     picture = copies.render(1)
     assert picture.dtype == np.uint8
     assert picture.shape[2] == 3
+    gifts = np.array([[0.5, 0.5, 0, 0], *np.zeros((3, 4))])
+    assert not np.array_equal(copies.render(1, gifts), picture)
     copies.close()
     copies.close()

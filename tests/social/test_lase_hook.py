@@ -45,6 +45,10 @@ def test_gifts_only_move_rewards_and_weights_are_distributions(hook_class, keep_
         torch.diagonal(learnt.gift_weights, dim1=-2, dim2=-1)
     )
     assert off_diagonal.max() <= 0.5 + 1e-6, "1 / (N - 1)"
+    moved = learnt.gifts() - torch.diag_embed(torch.diagonal(learnt.gifts(), dim1=-2, dim2=-1))
+    after = data.rewards + (moved.sum(-2) - moved.sum(-1)).permute(2, 0, 1)
+    assert torch.allclose(after, learnt.rewards, atol=1e-5)
+    assert bool((moved < 0).any()) != keep_penalties
 
 
 def test_skipping_givers_without_a_reward_changes_no_learnt_reward():

@@ -98,7 +98,7 @@ def draw_gifts(
     largest = _largest_reward(gifts)
     for gift, curve in zip(reversed(arrows), reversed(curves), strict=True):  # the largest on top
         size = min(places[gift.giver][2], places[gift.receiver][2], 14.0) / 14
-        width = max(1.0, size * (2 + 7 * abs(gift.amount) / largest))
+        width = max(1.0, size * (2 + 10 * abs(gift.amount) / largest))
         draw_arrow(canvas, curve, width, agent_colour(gift.giver))
     taken = [Box(round(r - size), round(c - size), *[round(2 * size)] * 2) for r, c, size in places.values()]
     if rest:

@@ -136,7 +136,7 @@ class Ledger:
                             middle_row, middle, (style.plus if value > 0 else "") + text, 1, style.colour
                         )
         height = HEAD_PIXELS + len(agents) * ROW_PIXELS
-        canvas.rectangle(0, left + FIRST_COLUMN + round(half), height, 1, HEADING)
+        canvas.rectangle(0, left + FIRST_COLUMN + round(half) - 2, height, 1, HEADING)
 
 
 def _widened(picture: npt.NDArray[np.uint8], width: int) -> npt.NDArray[np.uint8]:
