@@ -71,18 +71,18 @@ def _first(place: int, period: int) -> int:
 def _set_cell(
     b: int,
     cells: npt.NDArray[np.uint8],
-    row: int,
-    col: int,
+    cell: int,
     code: int,
     pad_rows: int,
     pad_cols: int,
     torus: bool,
 ) -> None:
-    """Put a code on a cell of the map; on a torus also wherever the border shows this cell."""
+    """Put a code on a cell, by number; on a torus also wherever the border shows this cell."""
+    height, width = cells.shape[1] - 2 * pad_rows, cells.shape[2] - 2 * pad_cols
+    row, col = cell // width, cell % width
     if not torus:
         cells[b, np.uint64(row + pad_rows), np.uint64(col + pad_cols)] = code
         return
-    height, width = cells.shape[1] - 2 * pad_rows, cells.shape[2] - 2 * pad_cols
     first_col = _first(col + pad_cols, width)
     r = _first(row + pad_rows, height)
     while r < cells.shape[1]:
@@ -114,7 +114,7 @@ def _start(
     owner = rng.below(rng.draw(key, num_agents + DRAW_COLOUR), num_agents)
     bits = rng.draw(key, num_agents + DRAW_CELL)
     cell = _random_cell(b, bits, positions, height, width, coin_avoids_agents)
-    _set_cell(b, cells, cell // width, cell % width, owner + 1, pad_rows, pad_cols, torus)
+    _set_cell(b, cells, cell, owner + 1, pad_rows, pad_cols, torus)
 
 
 @compiled
@@ -134,9 +134,12 @@ def reset(
     alternate_colours: bool,
 ) -> None:
     """Start the episode named in `registers` in every copy."""
-    for b in range(cells.shape[0]):
+    num_envs, num_agents = positions.shape[0], positions.shape[1]
+    # Not by `observe`, which need not be compiled then.
+    flat_obs = obs.reshape((num_envs * num_agents, obs.size // (num_envs * num_agents)))
+    for b in range(num_envs):
         _start(b, registers, cells, positions, pad_rows, pad_cols, torus, coin_avoids_agents)
-    observe(cells, positions, obs, encoding, pad_rows, pad_cols, torus)
+        _write(b, encoding, cells, positions, flat_obs, pad_rows, pad_cols, torus)
 
 
 @compiled
@@ -248,7 +251,7 @@ def _pick(
             pickers += 1
     if pickers == 0:
         return
-    row, col, winner = int(positions[b, first, 0]), int(positions[b, first, 1]), first
+    row, col, winner = positions[b, first, 0], positions[b, first, 1], first
     if pickers > 1:
         skip = rng.below(rng.draw(key, DRAW_TIE), pickers)
         while skip > 0:
@@ -261,14 +264,14 @@ def _pick(
         counts[b, winner, 1] = 1
         rewards[b, owner] = -owner_penalty
 
-    _set_cell(b, cells, row, col, 0, pad_rows, pad_cols, torus)
     height, width = cells.shape[1] - 2 * pad_rows, cells.shape[2] - 2 * pad_cols
+    _set_cell(b, cells, row * width + col, 0, pad_rows, pad_cols, torus)
     if alternate_colours:
         following = int((owner + 1) % num_agents)
     else:
         following = rng.below(rng.draw(key, DRAW_COLOUR), num_agents)
     cell = _random_cell(b, rng.draw(key, DRAW_CELL), positions, height, width, coin_avoids_agents)
-    _set_cell(b, cells, cell // width, cell % width, following + 1, pad_rows, pad_cols, torus)
+    _set_cell(b, cells, cell, following + 1, pad_rows, pad_cols, torus)
 
 
 @compiled
