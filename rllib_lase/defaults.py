@@ -18,6 +18,9 @@ OPTIMIZER: Mapping[str, Optimizer] = {"cleanup": "ppo", "snowdrift": "ppo", "mat
 #: Episodes of a run's final evaluation.
 EVALUATION_EPISODES = 128
 
+#: Steps of a recorded episode, at most.
+RECORDING_STEPS = 1000
+
 #: Env steps of a full training run.
 ENV_STEPS: Mapping[str, int] = {"cleanup": 450_000, "snowdrift": 300_000, "matrix": 500_000}
 

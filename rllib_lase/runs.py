@@ -320,6 +320,7 @@ _RUN_FILES = (
     "episodes.parquet",
     "summary.json",
     "episode.gif",
+    "render.gif",
     "report.html",
 )
 

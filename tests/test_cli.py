@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from mixed_motive import GAMES
 from rllib_lase.cli import entry
 from rllib_lase.cli.display import LineDisplay, clock, progress_line
 from rllib_lase.cli.train import read_plan
@@ -47,7 +48,7 @@ def test_everything_that_is_wrong_comes_in_one_message(capsys: Capture) -> None:
         "  --env-steps: expected 1 or more, found '-4'",
         "  --game-params: expected name=value, such as num_agents=5, found 'foo'",
         "  --seed: needs a value (N)",
-        "  unknown game 'clenup'; did you mean 'cleanup'? Known games: cleanup, snowdrift, matrix, ipd.",
+        f"  unknown game 'clenup'; did you mean 'cleanup'? Known games: {', '.join(GAMES)}.",
         "  --algo: unknown algorithm 'lsae'; did you mean 'lase'? "
         "Known: lase, lase_uniform, go, independent, a2c, ppo.",
         "`lase train --help` shows what it understands.",
@@ -57,7 +58,7 @@ def test_everything_that_is_wrong_comes_in_one_message(capsys: Capture) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("", "GAME: missing; choose from cleanup, snowdrift, matrix, ipd"),
+        ("", f"GAME: missing; choose from {', '.join(GAMES)}"),
         ("cleanup --preset lsae", "unknown preset 'lsae'; did you mean 'lase'?"),
         ("cleanup --game-params num_agent=3", "unknown parameter 'num_agent'; did you mean 'num_agents'?"),
         ("cleanup --game-params num_agents=99", "num_agents=99 (int): expected an integer in [2, 64]"),
@@ -108,7 +109,8 @@ def test_commands_and_folders_that_do_not_exist_are_refused(capsys: Capture, tmp
     assert "RUN: missing" in refused(capsys, "evaluate")[1]
     assert "holds no run" in refused(capsys, "evaluate", str(tmp_path), "--episodes", "0")[2]
     run = write_run(tmp_path / "run", iterations=1)
-    assert "holds no checkpoint" in refused(capsys, "evaluate", str(run.path))[1]
+    for command in ("evaluate", "render"):
+        assert "holds no checkpoint" in refused(capsys, command, str(run.path))[1]
 
 
 def test_an_evaluation_that_could_not_be_written_is_refused(capsys: Capture, tmp_path: Path) -> None:
@@ -123,11 +125,27 @@ def test_an_evaluation_that_could_not_be_written_is_refused(capsys: Capture, tmp
         ]
 
 
+def test_a_picture_that_could_not_be_written_is_refused(capsys: Capture, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", iterations=1)
+    (run.checkpoints_path / "env_steps_000000001").mkdir(parents=True)
+    for out, expected in (
+        (str(tmp_path / "nodir" / "x.gif"), "expected a file in a folder that exists"),
+        (str(tmp_path / "x.png"), "expected a name that ends in .gif"),
+    ):
+        lines = refused(capsys, "render", str(run.path), "--out", out, "--steps", "0", "--env-indx", "2")
+        assert lines[:4] == [
+            "lase render: 3 problems, nothing was started",
+            f"  --out: {expected}, found {out!r}",
+            "  --steps: expected 1 or more, found '0'",
+            "  --env-indx: unknown option",
+        ]
+
+
 def test_mistakes_and_help_need_neither_ray_nor_torch_nor_matplotlib() -> None:
     code = """
 import sys
 from rllib_lase.cli.entry import run
-for words in ("--help", "train --help", "compare cleanup --help", "train x", "compare x"):
+for words in ("--help", "train --help", "compare cleanup --help", "render --help", "train x", "compare x"):
     run(words.split())
 print(sorted({'ray', 'torch', 'matplotlib', 'numba'} & set(sys.modules)))
 """

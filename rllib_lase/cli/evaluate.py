@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rllib_lase.cli.options import Option, UsageError, print_help, read_words, whole_number
+from rllib_lase.cli.trained import RUN_OPTION, SEED_OPTION, check_run, new_file
 from rllib_lase.defaults import EVALUATION_EPISODES
-from rllib_lase.settings import MAX_SEED
 
 if TYPE_CHECKING:
     from rllib_lase.runs import RunFolder
 
-
-def _new_file(word: str) -> Path:
-    """Reads the path of a file that could be written."""
-    path = Path(word)
-    if path.is_dir() or not path.parent.is_dir():
-        raise ValueError("expected a file in a folder that exists")
-    if not os.access(path.parent, os.W_OK):
-        raise ValueError("expected a file in a folder that may be written to")
-    return path
-
-
 _OPTIONS = [
-    Option("RUN", "a run's folder, its --out"),
+    RUN_OPTION,
     Option("--episodes", f"episodes to play [{EVALUATION_EPISODES}]", whole_number(1), "N"),
-    Option("--seed", "seed of games and actions [as in the run's own evaluation]", whole_number(0, MAX_SEED),
-           "N"),
-    Option("--out", "JSON file to write the results to [none]", _new_file, "FILE"),
-]  # fmt: skip
+    SEED_OPTION,
+    Option("--out", "JSON file to write the results to [none]", new_file, "FILE"),
+]
 _DESCRIPTION = """Plays whole episodes with sampled actions, from the run's latest checkpoint.
 The run's own files stay as they are."""
 
@@ -43,21 +30,10 @@ def run(words: Sequence[str]) -> int:
         print_help("lase evaluate", _DESCRIPTION, _OPTIONS)
         return 0
     given = read_words(words, _OPTIONS)
-    run_folder, checkpoint = None, Path()
-    if "run" not in given.values:
-        given.problems.append("RUN: missing; give the --out of a run")
-    else:
-        from rllib_lase.run_schema import RunError
-        from rllib_lase.runs import RunFolder
-
-        try:
-            run_folder = RunFolder.open(given.values["run"])
-            checkpoint = _latest_checkpoint(run_folder)
-        except RunError as error:
-            given.problems += [f"RUN: {line}" for line in str(error).splitlines()]
-    if given.problems or run_folder is None:
+    trained = check_run(given)
+    if given.problems or trained is None:
         raise UsageError(given.problems)
-    return _evaluate(run_folder, checkpoint, given.values)
+    return _evaluate(*trained, given.values)
 
 
 def _evaluate(run_folder: RunFolder, checkpoint: Path, values: dict[str, Any]) -> int:
@@ -111,15 +87,3 @@ def _table(agent_ids: Sequence[str], summary: dict[str, Any], title: str) -> Any
         ]
         table.add_row(agent_id, *map(format_number, numbers))
     return table
-
-
-def _latest_checkpoint(run_folder: RunFolder) -> Path:
-    from rllib_lase.run_schema import RunError
-
-    checkpoints = sorted(run_folder.checkpoints_path.glob("env_steps_*"))
-    if not checkpoints:
-        raise RunError(
-            f"{run_folder.checkpoints_path}: holds no checkpoint. Likely cause: the run was stopped before "
-            "it was saved. Train it again."
-        )
-    return checkpoints[-1]

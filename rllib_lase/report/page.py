@@ -76,6 +76,7 @@ def _run_context(run: RunFolder) -> dict[str, Any]:
         "notes": notes,
         "tiles": _tiles(run.summary()) if run.has_summary else [],
         "gif": _embed_gif(run.gif_path) if run.gif_path.is_file() else None,
+        "gives": not run.gifts().empty,
         "sections": [{"heading": "", "table": None, "pictures": _embed(run_pictures(run))}],
         "options": {**_what_was_asked(config), **config["game_params"], **config["settings"]},
         "commands": [train_command(config, run.path)],

@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from mixed_motive.rendering.gifts import visible_gifts
 from mixed_motive.rendering.ledger import Ledger
+from rllib_lase.defaults import RECORDING_STEPS
 from rllib_lase.rllib.algorithm import SocialAlgorithm
 from rllib_lase.rllib.evaluate import evaluation_runner
 
-#: Steps of a recording unless told otherwise.
-MAX_STEPS = 1000
 #: How long a picture stays: one without gifts, one with gifts, which takes time to read, and the last one.
 SECONDS, GIFT_SECONDS, END_SECONDS = 0.15, 0.6, 2.0
 
@@ -31,7 +30,9 @@ class Recording:
     seconds: list[float]
 
 
-def record_episode(algorithm: SocialAlgorithm, seed: int, max_steps: int = MAX_STEPS) -> Recording | None:
+def record_episode(
+    algorithm: SocialAlgorithm, seed: int, max_steps: int = RECORDING_STEPS
+) -> Recording | None:
     """Plays one episode with sampled actions and draws it. Changes no state.
 
     Args:

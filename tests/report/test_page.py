@@ -97,6 +97,7 @@ def test_pictures_are_described_with_numbers(run_page: Page, comparison_page: Pa
 def test_a_runs_page_says_what_came_out_and_how_to_repeat_it(run_page: Page) -> None:
     for words in ("Cleanup, preset lase: lase (ppo), seed 0", "Share given away", "One evaluation episode."):
         assert words in run_page.text
+    assert "An arrow is a gift" in run_page.text
     assert "lase train cleanup --algo lase --optimizer ppo --seed 0 --env-steps 100000" in run_page.text
     assert "not finished" not in run_page.text
 

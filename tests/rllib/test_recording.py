@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
-from ray.rllib.env.multi_agent_env import MultiAgentEnv
+from PIL import Image
 
 from mixed_motive.rendering.gifts import visible_gifts
 from rllib_lase import GOConfig, IndependentConfig, LASEConfig
+from rllib_lase.cli import entry
 from rllib_lase.rllib.evaluate import evaluation_runner
 from rllib_lase.rllib.game_copies import GameCopies
 from rllib_lase.rllib.recording import END_SECONDS, GIFT_SECONDS, SECONDS, record_episode
+from rllib_lase.training import TrainSpec, train
 from tests.rllib.line_env import Line
 
 pytestmark = [
@@ -98,7 +100,29 @@ def test_environments_of_others_show_rewards_and_no_next_episode():
 
 
 def test_an_environment_without_pictures_has_no_recording():
-    assert issubclass(Line, MultiAgentEnv)
     algorithm = build(game=Line)
     assert record_episode(algorithm, seed=1) is None
     algorithm.stop()
+
+
+def test_the_command_draws_a_run_and_says_where(tmp_path, capsys):
+    spec = TrainSpec(
+        "snowdrift",
+        "lase",
+        tmp_path / "run",
+        env_steps=1600,
+        game_params={"horizon": 20},
+        settings={"hidden_size": 16},
+        evaluation_episodes=2,
+    )
+    run = train(spec)
+    before = {path.name for path in run.path.iterdir()}
+    assert entry.run(["render", str(run.path)]) == 0
+    assert capsys.readouterr().out == f"20 steps with seed 10000\n{run.path / 'render.gif'}\n"
+    assert {path.name for path in run.path.iterdir()} - before == {"render.gif"}
+    assert (run.path / "render.gif").read_bytes() == run.gif_path.read_bytes()
+    out = tmp_path / "other.GIF"
+    assert entry.run(["render", str(run.path), "--seed", "3", "--steps", "7", "--out", str(out)]) == 0
+    assert capsys.readouterr().out == f"7 steps with seed 3\n{out}\n"
+    with Image.open(out) as gif:
+        assert gif.n_frames <= 8
