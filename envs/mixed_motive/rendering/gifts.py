@@ -136,7 +136,7 @@ def _places(
 
 def _label_scale(curve: Curve, spots: Iterable[Spot]) -> int:
     """Large, unless the arrow is short or agents are small."""
-    large = math.dist(curve.start, curve.end) >= 60 and min(radius for *_, radius in spots) >= 10
+    large = math.dist(curve.start, curve.end) >= 80 and min(radius for *_, radius in spots) >= 10
     return 2 if large else 1
 
 

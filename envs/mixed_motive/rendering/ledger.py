@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,24 +30,10 @@ PAPER: Colour = (32, 35, 42)
 STRIPE: Colour = (42, 46, 55)
 HEADING: Colour = (160, 166, 176)
 NUMBER: Colour = (232, 232, 232)
-
-
-class _Style(NamedTuple):
-    """A column's share of the width, its colour and what stands before positive numbers."""
-
-    width: int
-    colour: Colour
-    plus: str
-
-
-_STYLES: Mapping[str, _Style] = MappingProxyType(
-    {
-        "reward": _Style(37, NUMBER, ""),
-        "gave": _Style(33, (255, 150, 110), "+"),
-        "got": _Style(33, (130, 220, 130), "+"),
-        "has": _Style(31, NUMBER, ""),
-    }
-)
+GAIN: Colour = (130, 220, 130)
+LOSS: Colour = (255, 150, 110)
+# Width of each column in pixels.
+_WIDTHS: Mapping[str, int] = MappingProxyType({"reward": 35, "gave": 33, "got": 33, "has": 33})
 
 
 class Ledger:
@@ -108,7 +93,7 @@ class Ledger:
 
     def _draw_block(self, canvas: Canvas, agents: range, left: int) -> None:
         count = len(self._columns)
-        widths = np.array(2 * [_STYLES[name].width for name in self._columns])
+        widths = np.array(2 * [_WIDTHS[name] for name in self._columns])
         widths = widths * (BLOCK_PIXELS - FIRST_COLUMN) / widths.sum()
         middles = (left + FIRST_COLUMN + widths.cumsum() - widths / 2).tolist()
         half = (BLOCK_PIXELS - FIRST_COLUMN) / 2
@@ -123,20 +108,21 @@ class Ledger:
             middle_row = top + ROW_PIXELS / 2
             canvas.agent(middle_row, left + 11, AGENT_RADIUS, i)
             for k, name in enumerate(self._columns):
-                style = _STYLES[name]
-                for middle, value, empty in (
-                    (middles[k], self._now[k, i], ""),
-                    (middles[count + k], self._so_far[k, i], "0"),
-                ):
-                    text = short_number(value)
-                    if float(text) == 0:
-                        canvas.text(middle_row, middle, empty, 1, HEADING)
-                    else:
-                        canvas.text(
-                            middle_row, middle, (style.plus if value > 0 else "") + text, 1, style.colour
-                        )
+                _draw_number(canvas, middle_row, middles[k], self._now[k, i], name, "")
+                _draw_number(canvas, middle_row, middles[count + k], self._so_far[k, i], name, "0")
         height = HEAD_PIXELS + len(agents) * ROW_PIXELS
-        canvas.rectangle(0, left + FIRST_COLUMN + round(half) - 2, height, 1, HEADING)
+        canvas.rectangle(0, left + FIRST_COLUMN + round(half) - 1, height, 1, HEADING)
+
+
+def _draw_number(canvas: Canvas, row: float, col: float, value: float, column: str, zero: str) -> None:
+    """A number of a column; what moved between agents has its sign and is coloured by it."""
+    text = short_number(value)
+    if float(text) == 0:
+        canvas.text(row, col, zero, 1, HEADING)
+    elif column in ("gave", "got"):
+        canvas.text(row, col, f"+{text}" if value > 0 else text, 1, GAIN if value > 0 else LOSS)
+    else:
+        canvas.text(row, col, text, 1, NUMBER)
 
 
 def _widened(picture: npt.NDArray[np.uint8], width: int) -> npt.NDArray[np.uint8]:
