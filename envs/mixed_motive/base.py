@@ -114,7 +114,7 @@ class BatchedGame(abc.ABC):
         self._native_final_obs = np.zeros_like(self._native_obs)
         cuts = [num_envs * k // self.num_threads for k in range(self.num_threads + 1)]
         self._slices = [slice(first, last) for first, last in itertools.pairwise(cuts)]
-        self._pool = ThreadPoolExecutor(self.num_threads, "mixed_motive") if self.num_threads > 1 else None
+        self._pool = ThreadPoolExecutor(self.num_threads - 1) if self.num_threads > 1 else None
         self._started = False
 
     # What a game fills in
@@ -312,12 +312,11 @@ class BatchedGame(abc.ABC):
             return refused
         batched = (self._actions, self._registers, *self._arrays, *arrays)
         constants = (self.auto_reset, self._native, *self._constants)
-        parts = [
-            pool.submit(self._kernel.step, *(array[part] for array in batched), *constants)
-            for part in self._slices
-        ]
-        for part in parts:
-            part.result()
+        first, *others = ([array[part] for array in batched] for part in self._slices)
+        running = [pool.submit(self._kernel.step, *part, *constants) for part in others]
+        self._kernel.step(*first, *constants)  # this thread takes its share
+        for future in running:
+            future.result()
         return -1
 
     def observe(self) -> Obs:
