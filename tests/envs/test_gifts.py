@@ -101,6 +101,19 @@ def test_only_the_largest_gifts_are_drawn_and_the_rest_is_summed_up():
     assert len(visible_gifts(gifts)) == 56 > MAX_ARROWS
 
 
+def test_the_sum_of_the_rest_hides_no_agent():
+    gifts = np.full((4, 4), 0.2)
+    lower_right = [(30.0, 30.0, 14.0), (270.0, 270.0, 14.0), (140.0, 140.0, 14.0), (140.0, 200.0, 14.0)]
+    corners = [np.s_[275:286, 200:286], np.s_[275:286, 2:88]]
+
+    def has_note(spots):
+        drawn = draw_gifts(plain_picture(), spots, gifts)
+        return [bool((drawn[corner] == (32, 35, 42)).all(axis=2).any()) for corner in corners]
+
+    assert has_note(lower_right) == [False, True]
+    assert has_note([SPOTS[0], SPOTS[2], *lower_right[2:]]) == [True, False]
+
+
 def test_tiny_gifts_and_what_is_kept_are_left_out():
     gifts = matrix(3, (0, 0, 0.9), (0, 1, 0.09), (0, 2, 0.01), (1, 2, -0.3))
     assert [gift[:2] for gift in visible_gifts(gifts)] == [(1, 2), (0, 1)]

@@ -75,7 +75,7 @@ def draw_gifts(
 ) -> npt.NDArray[np.uint8]:
     """An arrow in the giver's colour for each gift, as wide as its share of the step's largest reward.
 
-    The `MAX_ARROWS` largest; how many others there are, and their sum, stands in the lower right corner.
+    The `MAX_ARROWS` largest; how many others there are, and their sum, stands in a corner.
     Agents that are not in the picture give and receive on its lower edge.
 
     Args:
@@ -102,7 +102,7 @@ def draw_gifts(
         draw_arrow(canvas, curve, width, agent_colour(gift.giver))
     taken = [Box(round(r - size), round(c - size), *[round(2 * size)] * 2) for r, c, size in places.values()]
     if rest:
-        taken.append(_draw_rest(canvas, rest, area))
+        taken.append(_draw_rest(canvas, rest, taken, area))
     taken += [Box(round(curve.end[0]) - 5, round(curve.end[1]) - 5, 10, 10) for curve in curves]  # heads
     for gift, curve in zip(arrows, curves, strict=True):
         text, scale = short_number(gift.amount), _label_scale(curve, places.values())
@@ -140,10 +140,16 @@ def _label_scale(curve: Curve, spots: Iterable[Spot]) -> int:
     return 2 if large else 1
 
 
-def _draw_rest(canvas: Canvas, rest: Sequence[Gift], area: Box) -> Box:
+def _draw_rest(canvas: Canvas, rest: Sequence[Gift], taken: Sequence[Box], area: Box) -> Box:
+    """The sum of the gifts without an arrow, in the corner that hides least."""
     text = f"{len(rest)} more {short_number(sum(gift.amount for gift in rest))}"
     width = 6 * len(text) + 3
-    box = Box(area.height - 13, max(area.width - width - 2, 0), 11, width)
+    corners = [
+        Box(top, left, 11, width)
+        for top in (area.height - 13, 2)
+        for left in (max(area.width - width - 2, 0), 2)
+    ]
+    box = min(corners, key=lambda corner: sum(corner.overlap(other) for other in taken))
     _draw_note(canvas, box, text, 1, NOTE)
     return box
 
