@@ -1,4 +1,6 @@
+import functools
 import importlib.util
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,11 +21,22 @@ VERSIONED = [getattr(mixed_motive, f"{game_id}_v0") for game_id in mixed_motive.
 HAS_PYGAME = importlib.util.find_spec("pygame") is not None
 
 
+def without_early_ends(module):
+    """The module's faces of a game that ends at its horizon: PettingZoo's check counts steps of random play."""
+    calm = {
+        mixed_motive.escape_room_v0: {"num_agents": 64, "min_at_lever": 63},
+        mixed_motive.stag_hunt_v0: {"num_hares": 0, "num_stags": 0},
+    }.get(module, {})
+    return SimpleNamespace(
+        parallel_env=functools.partial(module.parallel_env, **calm), env=functools.partial(module.env, **calm)
+    )
+
+
 @pytest.mark.parametrize("module", VERSIONED)
 def test_the_checks_of_pettingzoo_pass(module):
     parallel_api_test(module.parallel_env(), num_cycles=300)
     parallel_seed_test(module.parallel_env)
-    max_cycles_test(module)
+    max_cycles_test(without_early_ends(module))
     api_test(module.env(), num_cycles=300)
     seed_test(module.env, num_cycles=100)
 
