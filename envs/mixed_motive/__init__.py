@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         public_goods_v0,
         snowdrift_v0,
         stag_hunt_v0,
+        testing,
     )
     from mixed_motive.pettingzoo_env import parallel_env
 
@@ -48,15 +49,16 @@ __all__ = [
     "schelling",
     "snowdrift_v0",
     "stag_hunt_v0",
+    "testing",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """PettingZoo's face, imported when it is first asked for."""
+    """PettingZoo's face and the checkers, imported when they are first asked for."""
     if name == "parallel_env":
         from mixed_motive.pettingzoo_env import parallel_env
 
         return parallel_env
-    if name.endswith("_v0") and name in __all__:
+    if name == "testing" or (name.endswith("_v0") and name in __all__):
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
