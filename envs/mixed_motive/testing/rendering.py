@@ -38,7 +38,9 @@ def check_rendering(env_fn: EnvFn, *, seed: int = 0, max_steps: int = 2000, repe
     Raises:
         CheckFailure: At the first thing that is wrong.
     """
-    modes = getattr(Player("rendering", env_fn, max_steps=max_steps).env, "metadata", {}).get("render_modes")
+    plain = Player("rendering", env_fn, max_steps=max_steps)
+    modes = getattr(plain.env, "metadata", {}).get("render_modes")
+    plain.close()
     if not modes:
         raise CheckFailure(
             Finding(
@@ -87,11 +89,13 @@ def _check_pictures(env_fn: EnvFn, mode: str, seed: int, max_steps: int, repeata
         plain = Player("rendering", env_fn, max_steps=max_steps, action_seed=seed)
         for k, outcome in enumerate(plain.episode(seed)):
             found = snapshot((outcome.obs, outcome.rewards))
-            if k >= len(results) or difference(results[k], found) is not None:
+            changed = difference(results[k], found) if k < len(results) else ": it goes on"
+            if changed is not None:
                 plain.fail(
-                    f"the same episode went another way with render_mode={mode!r} and render() in each step",
+                    f"the same episode went another way with render_mode={mode!r} and render() in each step, in "
+                    f"(observations, rewards){changed}",
                     "a game that does not depend on who looks",
-                    "draw no random numbers and change no state in render()",
+                    "draw no random numbers and change no state in render(), and observe the same in every mode",
                 )
         plain.close()
 
