@@ -92,10 +92,10 @@ def _check_pictures(env_fn: EnvFn, mode: str, seed: int, max_steps: int, repeata
             changed = difference(results[k], found) if k < len(results) else ": it goes on"
             if changed is not None:
                 plain.fail(
-                    f"the same episode went another way with render_mode={mode!r} and render() in each step, in "
+                    f"the same episode went another way with render_mode={mode!r} and a render() each step: "
                     f"(observations, rewards){changed}",
                     "a game that does not depend on who looks",
-                    "draw no random numbers and change no state in render(), and observe the same in every mode",
+                    "draw no random numbers and change no state in render(), and observe alike in all modes",
                 )
         plain.close()
 
