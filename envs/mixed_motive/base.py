@@ -1,35 +1,38 @@
 """`BatchedGame`: B copies of one game behind one call, NumPy in and NumPy out.
 
-What a game adds is its parameters, its arrays and its compiled functions; checking, seeding, state and
-buffers are here.
+What a game adds stands in `game_parts`; checking, seeding, state and buffers are here.
 """
 
 from __future__ import annotations
 
-import abc
 import itertools
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mixed_motive.buffers import StepBuffers, flat_obs
-from mixed_motive.checks import action_problems, buffer_problems, read_gifts, read_indices, read_seed
+from mixed_motive.checks import (
+    action_problems,
+    array_problems,
+    buffer_problems,
+    counter_problems,
+    read_gifts,
+    read_indices,
+    read_seed,
+)
 from mixed_motive.encodings import Obs, encode, native_encoding
 from mixed_motive.errors import GameError
+from mixed_motive.game_parts import GameParts, State
 from mixed_motive.params import GameParams
 
 if TYPE_CHECKING:
     from gymnasium import spaces
 
-    from mixed_motive.rendering.arrows import Spot
-
 __all__ = ["BatchedGame"]
 
-State = dict[str, npt.NDArray[Any]]
 _COUNTERS: Mapping[str, type[np.generic]] = {
     "step": np.int64,
     "episode": np.int64,
@@ -39,7 +42,7 @@ _COUNTERS: Mapping[str, type[np.generic]] = {
 }
 
 
-class BatchedGame(abc.ABC):
+class BatchedGame(GameParts):
     """B copies of one game with N agents, stepped together; `mixed_motive.make` checks the arguments.
 
     Every random draw is a function of the seed, the copy's env index, its episode, its step and the number of
@@ -63,8 +66,6 @@ class BatchedGame(abc.ABC):
         horizon: Steps of an episode, at most.
         encodings: What `obs` may be.
     """
-
-    encodings: tuple[str, ...] = ("planes", "float32")
 
     def __init__(
         self,
@@ -116,82 +117,6 @@ class BatchedGame(abc.ABC):
         self._slices = [slice(first, last) for first, last in itertools.pairwise(cuts)]
         self._pool = ThreadPoolExecutor(self.num_threads - 1) if self.num_threads > 1 else None
         self._started = False
-
-    # What a game fills in
-
-    @property
-    @abc.abstractmethod
-    def action_names(self) -> tuple[str, ...]:
-        """Name of each action, by its number."""
-
-    @property
-    @abc.abstractmethod
-    def count_names(self) -> tuple[str, ...]:
-        """What `StepBuffers.counts` counts."""
-
-    @abc.abstractmethod
-    def _load_kernel(self) -> ModuleType:
-        """The module with the compiled `reset`, `step` and `observe` (importing it imports numba)."""
-
-    @abc.abstractmethod
-    def _native_shape(self) -> tuple[int, ...]:
-        """Shape of one agent's observation in the encoding `self._native`, which the kernel writes."""
-
-    @abc.abstractmethod
-    def _new_arrays(self) -> tuple[npt.NDArray[Any], ...]:
-        """The state beside the counters, (B, ...) each, in the order in which the kernel takes it."""
-
-    @abc.abstractmethod
-    def _kernel_constants(self) -> tuple[Any, ...]:
-        """The last arguments of the kernel's `reset` and `step`."""
-
-    @abc.abstractmethod
-    def _write_obs(self, obs: npt.NDArray[np.uint8]) -> None:
-        """Fill (B, N, size) with the observations of the current state."""
-
-    @abc.abstractmethod
-    def _copy_arrays(self, indices: npt.NDArray[np.intp]) -> State:
-        """Copies of the game's own state, for some copies of the game."""
-
-    @abc.abstractmethod
-    def _state_problems(self, state: Mapping[str, npt.NDArray[Any]]) -> list[str]:
-        """What makes values impossible in arrays that already have the right names, shapes and dtypes."""
-
-    @abc.abstractmethod
-    def _load_arrays(self, indices: npt.NDArray[np.intp], state: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Take over a checked state, and derive the game's extra registers from it."""
-
-    @abc.abstractmethod
-    def _draw(self, env_index: int) -> npt.NDArray[np.uint8]:
-        """(H, W, 3) picture of one copy."""
-
-    @abc.abstractmethod
-    def _spots(self, env_index: int) -> Sequence[Spot | None]:
-        """Row, column and radius of each agent in `_draw`'s picture; None for those that are not in it."""
-
-    @abc.abstractmethod
-    def _text(self, env_index: int) -> str:
-        """One copy as text."""
-
-    def _num_extra_registers(self) -> int:
-        """Columns of `registers` beyond the common ones."""
-        return 0
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """What each class of the encoding "code" means; empty for games without it."""
-        return ()
-
-    def _make_palette(self) -> npt.NDArray[np.uint8]:
-        """(number of classes, 3) colours of the encoding "rgb"."""
-        raise NotImplementedError(f"{self.game_id} has no encoding 'rgb'")
-
-    @property
-    def max_collective_reward(self) -> float | None:
-        """Upper bound of the sum of all agents' rewards in an episode, where there is a simple one."""
-        return None
-
-    # What every caller uses
 
     @property
     def observation_space(self) -> spaces.Box:
@@ -373,25 +298,9 @@ class BatchedGame(abc.ABC):
         state = {name: np.asarray(array) for name, array in state.items()}
         empty = np.zeros(0, np.intp)
         expected = {name: np.zeros(0, dtype) for name, dtype in _COUNTERS.items()} | self._copy_arrays(empty)
-        problems = [f"array {name!r} is missing" for name in expected if name not in state]
-        problems += [f"unknown array {name!r}" for name in state if name not in expected]
-        for name in expected.keys() & state.keys():
-            found, shape = state[name], (len(indices), *expected[name].shape[1:])
-            if found.shape != shape or found.dtype != expected[name].dtype:
-                problems.append(
-                    f"{name!r} is {found.dtype} {found.shape}, expected {expected[name].dtype} {shape}: "
-                    "as many copies as env_indices, of a game with the same parameters"
-                )
+        problems = array_problems(state, expected, len(indices))
         if not problems:
-            last = np.where(state["ended"], self.horizon, self.horizon - 1)
-            if not ((state["step"] >= 0) & (state["step"] <= last)).all():
-                problems.append(f"'step' must lie in [0, {self.horizon}), at {self.horizon} 'ended' be True")
-            if self.auto_reset and state["ended"].any():
-                problems.append("'ended' is True somewhere; with auto_reset the next episode starts at once")
-            problems += [
-                f"{n!r} must not be negative" for n in ("episode", "env_index") if (state[n] < 0).any()
-            ]
-            problems += self._state_problems(state)
+            problems = counter_problems(state, self.horizon, self.auto_reset) + self._state_problems(state)
         if problems:
             raise GameError(f"{self.game_id}: set_state", problems)
         for name, column in self._columns.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,15 @@ import numpy.typing as npt
 from mixed_motive.buffers import FIELDS, StepBuffers
 from mixed_motive.errors import GameError
 
-__all__ = ["action_problems", "buffer_problems", "read_gifts", "read_indices", "read_seed"]
+__all__ = [
+    "action_problems",
+    "array_problems",
+    "buffer_problems",
+    "counter_problems",
+    "read_gifts",
+    "read_indices",
+    "read_seed",
+]
 
 
 def read_seed(game_id: str, seed: int | None) -> int:
@@ -85,3 +93,32 @@ def action_problems(actions: npt.NDArray[Any], shape: tuple[int, ...]) -> list[s
     if actions.dtype.kind not in "iu":
         problems.append(f"actions have dtype {actions.dtype}, expected an integer dtype")
     return problems
+
+
+def array_problems(
+    state: Mapping[str, npt.NDArray[Any]], expected: Mapping[str, npt.NDArray[Any]], num_copies: int
+) -> list[str]:
+    """What is wrong with names, shapes and dtypes of a state; `expected` is that of no copies."""
+    problems = [f"array {name!r} is missing" for name in expected if name not in state]
+    problems += [f"unknown array {name!r}" for name in state if name not in expected]
+    for name in expected.keys() & state.keys():
+        found, shape = state[name], (num_copies, *expected[name].shape[1:])
+        if found.shape != shape or found.dtype != expected[name].dtype:
+            problems.append(
+                f"{name!r} is {found.dtype} {found.shape}, expected {expected[name].dtype} {shape}: "
+                "as many copies as env_indices, of a game with the same parameters"
+            )
+    return problems
+
+
+def counter_problems(state: Mapping[str, npt.NDArray[Any]], horizon: int, auto_reset: bool) -> list[str]:
+    """What is impossible in the counters of a state."""
+    problems = []
+    last = np.where(state["ended"], horizon, horizon - 1)
+    if not ((state["step"] >= 0) & (state["step"] <= last)).all():
+        problems.append(f"'step' must lie in [0, {horizon}), at {horizon} 'ended' be True")
+    if auto_reset and state["ended"].any():
+        problems.append("'ended' is True somewhere; with auto_reset the next episode starts at once")
+    return problems + [
+        f"{name!r} must not be negative" for name in ("episode", "env_index") if (state[name] < 0).any()
+    ]

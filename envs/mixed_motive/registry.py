@@ -11,7 +11,17 @@ from typing import Any
 from mixed_motive.base import BatchedGame
 from mixed_motive.encodings import ENCODINGS
 from mixed_motive.errors import GameError
-from mixed_motive.games import cleanup, coingame, escape_room, matrix, public_goods, snowdrift, stag_hunt
+from mixed_motive.games import (
+    beam_cleanup,
+    cleanup,
+    coingame,
+    escape_room,
+    harvest,
+    matrix,
+    public_goods,
+    snowdrift,
+    stag_hunt,
+)
 from mixed_motive.params import GameParams, closest, read_params
 
 __all__ = ["GAMES", "GameSpec", "check_make", "check_params", "make"]
@@ -55,8 +65,19 @@ GAMES: Mapping[str, GameSpec] = MappingProxyType(
             GameSpec(
                 "cleanup",
                 "Cleanup",
-                cleanup.PRESETS,
-                MappingProxyType({cleanup.CleanupParams: cleanup.CleanupGame}),
+                MappingProxyType({**cleanup.PRESETS, **beam_cleanup.PRESETS}),
+                MappingProxyType(
+                    {
+                        cleanup.CleanupParams: cleanup.CleanupGame,
+                        beam_cleanup.BeamCleanupParams: beam_cleanup.BeamCleanupGame,
+                    }
+                ),
+            ),
+            GameSpec(
+                "harvest",
+                "Commons Harvest",
+                harvest.PRESETS,
+                MappingProxyType({harvest.HarvestParams: harvest.HarvestGame}),
             ),
             GameSpec(
                 "coingame",

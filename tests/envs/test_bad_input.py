@@ -17,7 +17,7 @@ from tests.envs.scenes import random_actions
     [
         ("cleanp", "unknown game 'cleanp'; did you mean 'cleanup'?"),
         ("Snowdrift", "unknown game 'Snowdrift'; did you mean 'snowdrift'?"),
-        ("chess", "unknown game 'chess'. Known games: cleanup, "),
+        ("poker", "unknown game 'poker'. Known games: cleanup, "),
         (None, "unknown game None. Known games"),
     ],
 )
@@ -29,7 +29,8 @@ def test_an_unknown_game_gets_the_closest_name(game_id, found):
 
 def test_an_unknown_preset_gets_the_closest_name():
     assert check_params("cleanup", "lase_extnded") == [
-        "unknown preset 'lase_extnded'; did you mean 'lase_extended'? cleanup has: lase, lase_extended."
+        "unknown preset 'lase_extnded'; did you mean 'lase_extended'? "
+        "cleanup has: lase, lase_extended, ssdg, lio_7x7, lio_10x10, meltingpot."
     ]
 
 

@@ -22,8 +22,15 @@ TINY_CLEANUP = {
     "initial_waste": 0,
 }
 CROWDED_HUNT = {"height": 2, "width": 3, "view_radius": 1, "num_stags": 2, "num_hares": 4, "horizon": 9}
+CROWDED_BEAMS = {"num_agents": 40, "height": 12, "width": 12, "horizon": 90, "hit_freeze": 2}
+CROWDED_RIVER = {"river_cells": 20, "orchard_cells": 30, "initial_waste": 20, "max_waste": 20}
 CASES = [
-    *[(game_id, preset, {}) for game_id, spec in mixed_motive.GAMES.items() for preset in spec.presets],
+    *[
+        # Shorter than the test, so that it sees an end.
+        (game_id, preset, {"horizon": 150} if params.horizon > NUM_STEPS else {})
+        for game_id, spec in mixed_motive.GAMES.items()
+        for preset, params in spec.presets.items()
+    ],
     # Crowds, so that ties and blocked moves are the rule.
     ("cleanup", "lase", {**TINY_CLEANUP, "num_agents": 12, "view_radius": 0, "horizon": 37}),
     ("cleanup", "lase", {"view_radius": None, "waste_spawn_probability": 1, "threshold_restoration": 0.25}),
@@ -38,6 +45,16 @@ CASES = [
     # Agents leave all the time: all of them early, and some in the last step.
     ("stag_hunt", "lase", {**CROWDED_HUNT, "num_agents": 12, "hunters_needed": 3}),
     ("stag_hunt", "lase_repository", {**CROWDED_HUNT, "num_agents": 3, "view_radius": None}),
+    ("cleanup", "ssdg", {**CROWDED_BEAMS, **CROWDED_RIVER, "apple_respawn_probability": 0.7}),
+    (
+        "cleanup",
+        "ssdg",
+        {"view_radius": 0, "walled": False, "horizon": 33, "fire_cost": 0.3, "hit_cost": 0.7},
+    ),
+    ("cleanup", "ssdg", {"turning": False, "view_radius": None, "num_agents": 12, "horizon": 77}),
+    ("cleanup", "lio_10x10", {"turning": True, "view_radius": None, "num_agents": 9}),
+    ("harvest", "small", {**CROWDED_BEAMS, "fire_length": 3, "near_squared_distance": 5}),
+    ("harvest", "small", {"apple_respawn_probability": 1, "respawn_probability_0": 0.5, "view_radius": 0}),
     (
         "public_goods",
         "lab",

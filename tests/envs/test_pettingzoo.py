@@ -22,7 +22,7 @@ HAS_PYGAME = importlib.util.find_spec("pygame") is not None
 
 
 def without_early_ends(module):
-    """The module's faces of a game that ends at its horizon: PettingZoo's check counts steps of random play."""
+    """The module's faces of a game that ends at its horizon, which PettingZoo checks with random play."""
     calm = {
         mixed_motive.escape_room_v0: {"num_agents": 64, "min_at_lever": 63},
         mixed_motive.stag_hunt_v0: {"num_hares": 0, "num_stags": 0},

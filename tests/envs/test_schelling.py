@@ -1,6 +1,8 @@
 import dataclasses
+import functools
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,11 +15,18 @@ from mixed_motive.schelling.picture import diagram_figure
 from mixed_motive.schelling.statistics import mean_band, t_quantile
 
 
+@functools.cache
+def diagram_of(game_id, preset):
+    """The diagram of a preset, made once."""
+    return mixed_motive.schelling(game_id, preset)
+
+
 @pytest.mark.parametrize(
     ("game_id", "preset", "verdict"),
     [
         ("cleanup", "lase", "greed"),
         ("cleanup", "lase_extended", "greed"),
+        ("cleanup", "lio_7x7", "greed"),
         ("snowdrift", "lase", "greed"),
         ("snowdrift", "lase_extended", "greed"),
         ("stag_hunt", "lase", "fear"),
@@ -28,6 +37,7 @@ from mixed_motive.schelling.statistics import mean_band, t_quantile
         ("public_goods", "standard", "both"),
         ("escape_room", "lio_2_1", "greed"),
         ("escape_room", "lio_3_2", "greed"),
+        ("harvest", "small", "both"),
         ("matrix", "ipd", "both"),
         ("matrix", "stag_hunt", "fear"),
         ("matrix", "chicken", "greed"),
@@ -35,7 +45,7 @@ from mixed_motive.schelling.statistics import mean_band, t_quantile
     ],
 )
 def test_games_are_the_dilemmas_that_they_are_known_as(game_id, preset, verdict):
-    diagram = mixed_motive.schelling(game_id, preset, num_episodes=200)
+    diagram = diagram_of(game_id, preset)
     assert diagram.verdict == verdict, diagram.to_text()
 
 
@@ -204,3 +214,32 @@ def test_the_module_runs_as_a_command_and_the_function_keeps_its_name():
     )
     assert found.returncode == 0, found.stderr
     assert found.stdout.startswith("True\nIterated prisoner's dilemma (lase): both")
+
+
+# The page
+
+
+def rows_of_the_page():
+    """Game, preset and what the table in docs/schelling.md says of them."""
+    lines = (Path(__file__).parents[2] / "docs" / "schelling.md").read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line[1:-1].split("|")] for line in lines if line.startswith("| `")]
+    return {tuple(row[0].strip("`").split(" --preset ")): row[1:] for row in rows}
+
+
+def test_the_page_has_a_row_for_every_game_and_preset():
+    every = {(game_id, preset) for game_id, spec in mixed_motive.GAMES.items() for preset in spec.presets}
+    assert set(rows_of_the_page()) == every - {("ipd", "lase")}  # which is the matrix game's first preset
+
+
+@pytest.mark.parametrize(("game_id", "preset"), list(rows_of_the_page()))
+def test_the_page_says_what_the_command_says(game_id, preset):
+    if mixed_motive.GAMES[game_id].presets[preset].horizon >= 1000:
+        pytest.skip("takes a minute; the others show that the page follows the code")
+    diagram = diagram_of(game_id, preset)
+    ends = [curve.mean[k] for k in (0, -1) for curve in (diagram.cooperator, diagram.defector)]
+    assert rows_of_the_page()[game_id, preset] == [*(f"{end:.2f}" for end in ends), diagram.verdict]
+
+
+def test_the_table_on_the_page_is_that_of_the_command():
+    page = (Path(__file__).parents[2] / "docs" / "schelling.md").read_text(encoding="utf-8")
+    assert diagram_of("cleanup", "lase").to_text() in page

@@ -97,6 +97,7 @@ def test_laws_hold_where_much_happens(game_id):
 
 BENT = {
     "cleanup": ("waste_cleaned", "2 waste cleaned, 6 left, 2 spawned"),
+    "harvest": ("apples", "[2-9] apples eaten, [0-9] gone"),
     "coingame": ("own_coins", "[23] coins picked, 1 on the map"),
     "stag_hunt": ("hares", "0 hares less, and 2 agents that caught one"),
     "snowdrift": ("piles_removed", "0 piles less, and 2 agents that removed one"),

@@ -31,8 +31,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from mixed_motive.base import BatchedGame, State
+from mixed_motive.base import BatchedGame
 from mixed_motive.encodings import Obs
+from mixed_motive.game_parts import State
 from mixed_motive.params import GameParams, Rule, param
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from mixed_motive.base import BatchedGame, State
+from mixed_motive.base import BatchedGame
 from mixed_motive.encodings import CODE, ENCODINGS
+from mixed_motive.game_parts import State
 from mixed_motive.params import GridParams
 
 if TYPE_CHECKING:
@@ -99,8 +100,8 @@ class GridGame(BatchedGame):
         return problems
 
     @abc.abstractmethod
-    def _ground(self) -> list[str]:
-        """Kind of ground of each row, for pictures: "river", "grass", "orchard" or "road"."""
+    def _ground(self) -> Sequence[str | Sequence[str]]:
+        """Kind of ground of each row or of each cell: "river", "grass", "orchard", "road" or "wall"."""
 
     def _draw(self, env_index: int) -> npt.NDArray[np.uint8]:
         from mixed_motive.rendering.grid import draw_grid

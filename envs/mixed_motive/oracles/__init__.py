@@ -4,17 +4,21 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from mixed_motive.games.beam_cleanup import BeamCleanupParams
 from mixed_motive.games.cleanup import CleanupParams
 from mixed_motive.games.coingame import CoinGameParams
 from mixed_motive.games.escape_room import EscapeRoomParams
+from mixed_motive.games.harvest import HarvestParams
 from mixed_motive.games.matrix import MatrixParams
 from mixed_motive.games.public_goods import PublicGoodsParams
 from mixed_motive.games.snowdrift import SnowdriftParams
 from mixed_motive.games.stag_hunt import StagHuntParams
 from mixed_motive.oracles.base import Oracle, OracleStep
+from mixed_motive.oracles.beam_cleanup import BeamCleanupOracle
 from mixed_motive.oracles.cleanup import CleanupOracle
 from mixed_motive.oracles.coingame import CoinGameOracle
 from mixed_motive.oracles.escape_room import EscapeRoomOracle
+from mixed_motive.oracles.harvest import HarvestOracle
 from mixed_motive.oracles.matrix import MatrixOracle
 from mixed_motive.oracles.public_goods import PublicGoodsOracle
 from mixed_motive.oracles.snowdrift import SnowdriftOracle
@@ -27,6 +31,8 @@ __all__ = ["ORACLES", "Oracle", "OracleStep"]
 ORACLES: Mapping[type[GameParams], Callable[[Any, int, int], Oracle]] = MappingProxyType(
     {
         CleanupParams: CleanupOracle,
+        BeamCleanupParams: BeamCleanupOracle,
+        HarvestParams: HarvestOracle,
         CoinGameParams: CoinGameOracle,
         StagHuntParams: StagHuntOracle,
         SnowdriftParams: SnowdriftOracle,

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from mixed_motive.base import BatchedGame, State
+from mixed_motive.base import BatchedGame
 from mixed_motive.errors import GameError
+from mixed_motive.game_parts import State
 from mixed_motive.params import GameParams
 from mixed_motive.players.walking import player_keys, random_below
 

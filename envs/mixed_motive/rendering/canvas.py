@@ -109,6 +109,11 @@ class Canvas:
         """A filled rectangle on whole pixels."""
         self._pixels[top : top + height, left : left + width] = colour
 
+    def tint(self, top: int, left: int, height: int, width: int, colour: Colour, share: float) -> None:
+        """A rectangle on whole pixels that covers what is there by a share in [0, 1]."""
+        part = self._pixels[top : top + height, left : left + width]
+        part += share * (np.array(colour, np.float32) - part)
+
     def ellipse(
         self,
         row: float,

@@ -19,6 +19,8 @@ __all__ = ["agent_spots", "draw_grid"]
 FRAME_PIXELS = 288
 PROGRESS_PIXELS = 8
 SMALLEST_CELL = 8
+READABLE_CELL = 16
+LARGEST_FRAME_PIXELS = 640
 
 _GROUND: Mapping[str, tuple[Colour, Colour]] = MappingProxyType(
     {
@@ -27,6 +29,7 @@ _GROUND: Mapping[str, tuple[Colour, Colour]] = MappingProxyType(
         "grass": ((176, 196, 150), (168, 189, 142)),
         "orchard": ((106, 158, 84), (99, 150, 78)),
         "road": ((112, 120, 130), (105, 113, 123)),
+        "wall": ((86, 80, 88), (78, 72, 80)),
     }
 )
 
@@ -99,6 +102,11 @@ def _coin(canvas: Canvas, row: float, col: float, size: float, owner: int) -> No
         canvas.text(row, col, label, scale, ink_on(colour))
 
 
+# By the bits of the beams that passed; a fining beam covers a cleaning one.
+_BEAM_COLOURS: Mapping[int, Colour] = MappingProxyType(
+    {1: (190, 250, 255), 2: (255, 150, 30), 3: (255, 150, 30)}
+)
+
 _OBJECTS: Mapping[str, Callable[[Canvas, float, float, float], None]] = MappingProxyType(
     {"waste": _waste, "apple": _apple, "pile": _pile, "hare": _hare, "stag": _stag}
 )
@@ -108,8 +116,10 @@ def draw_grid(
     codes: npt.NDArray[np.uint8],
     positions: npt.NDArray[np.int32],
     object_names: Sequence[str],
-    ground: Sequence[str],
+    ground: Sequence[str | Sequence[str]],
     progress: float,
+    beams: npt.NDArray[np.uint8] | None = None,
+    facing: Sequence[int] | None = None,
 ) -> npt.NDArray[np.uint8]:
     """A picture of one copy.
 
@@ -117,12 +127,14 @@ def draw_grid(
         codes: (H, W) object codes; code k is `object_names[k - 1]`, 0 an empty cell.
         positions: (N, 2) row and column of each agent.
         object_names: Kinds of objects.
-        ground: Kind of ground of each row.
+        ground: Kind of ground of each row, or of each cell of a row.
         progress: Share of the episode that has passed, in [0, 1].
+        beams: (H, W) bits: 1 where a cleaning beam passed, 2 where a fining one did.
+        facing: Where each agent looks: 0 up, 1 right, 2 down, 3 left.
 
     Returns:
-        (rows, columns, 3) uint8, about 288 pixels on the longer side of the map, and a bar of the episode's
-        progress below.
+        (rows, columns, 3) uint8, about 288 pixels on the longer side of the map (up to 640 if it is large),
+        and a bar of the episode's progress below.
     """
     height, width = codes.shape
     cell = _cell_pixels(height, width)
@@ -130,7 +142,11 @@ def draw_grid(
     occupied = set(map(tuple, positions.tolist()))
     for row in range(height):
         for col in range(width):
-            canvas.rectangle(row * cell, col * cell, cell, cell, _GROUND[ground[row]][(row + col) % 2])
+            line = ground[row]
+            kind = line if isinstance(line, str) else line[col]
+            canvas.rectangle(row * cell, col * cell, cell, cell, _GROUND[kind][(row + col) % 2])
+            if beams is not None and beams[row, col] > 0:
+                canvas.tint(row * cell, col * cell, cell, cell, _BEAM_COLOURS[int(beams[row, col])], 0.75)
             middle_row, middle_col = (row + 0.5) * cell, (col + 0.5) * cell
             code = int(codes[row, col])
             if code > 0:
@@ -140,8 +156,18 @@ def draw_grid(
     for i, spot in enumerate(agent_spots(codes, positions)):
         if spot is not None:
             canvas.agent(*spot, i)
+            if facing is not None:
+                _draw_facing(canvas, *spot, facing[i])
     canvas.progress(height * cell, PROGRESS_PIXELS, progress)
     return canvas.to_array()
+
+
+def _draw_facing(canvas: Canvas, row: float, col: float, radius: float, facing: int) -> None:
+    """An eye on the rim of an agent's disc, on the side where it looks."""
+    down, right = ((-1, 0), (0, 1), (1, 0), (0, -1))[facing]
+    row, col = row + 0.85 * radius * down, col + 0.85 * radius * right
+    canvas.ellipse(row, col, 0.36 * radius, 0.36 * radius, (25, 25, 30))
+    canvas.ellipse(row, col, 0.24 * radius, 0.24 * radius, (255, 255, 255))
 
 
 def _draw_object(canvas: Canvas, row: float, col: float, size: float, name: str) -> None:
@@ -177,5 +203,7 @@ def agent_spots(codes: npt.NDArray[np.uint8], positions: npt.NDArray[np.int32]) 
 
 
 def _cell_pixels(height: int, width: int) -> int:
-    # Even, as video codecs want the whole picture.
-    return max(SMALLEST_CELL, FRAME_PIXELS // max(height, width) // 2 * 2)
+    # Large maps get larger pictures as long as agents' numbers can be read. Even, as video codecs want it.
+    longer = max(height, width)
+    readable = min(READABLE_CELL, LARGEST_FRAME_PIXELS // longer)
+    return max(SMALLEST_CELL, readable // 2 * 2, FRAME_PIXELS // longer // 2 * 2)

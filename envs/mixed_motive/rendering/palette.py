@@ -22,6 +22,8 @@ _OBJECT_COLOURS: Mapping[str, Colour] = MappingProxyType(
         "pile": (226, 238, 250),
         "hare": (190, 178, 160),
         "stag": (160, 84, 30),
+        "clean_beam": (150, 222, 222),
+        "fire_beam": (255, 96, 0),
     }
 )
 

@@ -10,7 +10,15 @@ import numpy.typing as npt
 
 __all__ = ["grid_text", "matrix_text"]
 
-_GROUND = {"river": "~", "grass": ".", "orchard": ",", "road": "."}
+_GROUND = {
+    "river": "~",
+    "grass": ".",
+    "orchard": ",",
+    "road": ".",
+    "wall": "#",
+    "clean_beam": "/",
+    "fire_beam": "*",
+}
 
 
 def grid_text(
@@ -18,7 +26,7 @@ def grid_text(
     codes: npt.NDArray[np.uint8],
     positions: npt.NDArray[np.int32],
     object_names: Sequence[str],
-    ground: Sequence[str],
+    ground: Sequence[str | Sequence[str]],
 ) -> str:
     """The map, three characters a cell.
 
@@ -29,7 +37,7 @@ def grid_text(
         codes: (H, W) object codes, 0 for empty.
         positions: (N, 2) row and column of each agent, negative for those that have left.
         object_names: Kinds of objects, by code from 1; what follows on "_" is not shown.
-        ground: Kind of ground of each row.
+        ground: Kind of ground of each row, or of each cell of a row.
     """
     agents_at: dict[tuple[int, int], list[int]] = defaultdict(list)
     left = []
@@ -44,7 +52,9 @@ def grid_text(
         for col, code in enumerate(row_codes):
             here = agents_at.get((row, col), [])
             who = "" if not here else str(here[0]) if len(here) == 1 else "+"
-            marks.append((object_names[code - 1][0] if code else _GROUND[ground[row]]) + who.ljust(2))
+            line = ground[row]
+            kind = line if isinstance(line, str) else line[col]
+            marks.append((object_names[code - 1][0] if code else _GROUND[kind]) + who.ljust(2))
         lines.append("".join(marks).rstrip())
     shared = [
         f"agents {', '.join(map(str, who))} at {cell}"

@@ -10,8 +10,21 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from mixed_motive.base import State
-from mixed_motive.games import cleanup, coingame, escape_room, matrix, public_goods, snowdrift, stag_hunt
+import numpy as np
+
+from mixed_motive.game_parts import State
+from mixed_motive.games import (
+    beam_cleanup,
+    beams,
+    cleanup,
+    coingame,
+    escape_room,
+    harvest,
+    matrix,
+    public_goods,
+    snowdrift,
+    stag_hunt,
+)
 from mixed_motive.params import GameParams
 from mixed_motive.testing.conservation import Law, Transition
 
@@ -86,6 +99,74 @@ def _cleanup(p: cleanup.CleanupParams) -> tuple[Law, ...]:
         Law("apples(t + 1) = apples(t) - picked + 0 or 1", apples, _state),
         _pays("an agent's reward is the apples that it picked", lambda s, a: s.infos[a]["apples"]),
     )
+
+
+def _fines(p: beams.BeamParams) -> tuple[Law, ...]:
+    """What apples and fining beams are worth in the games with beams."""
+
+    def hits(step: Transition) -> str | None:
+        given, taken = _total(step, "hits_given"), _total(step, "hits_taken")
+        return None if given == taken else f"{given} hits given and {taken} taken"
+
+    def value(step: Transition, agent_id: Any) -> float:
+        info = step.infos[agent_id]
+        fines = p.fire_cost * info.get("shots", 0) + p.hit_cost * info.get("hits_taken", 0)
+        return float(info["apples"] - fines)
+
+    statement = f"1 for each apple, {-p.fire_cost:g} for each shot, {-p.hit_cost:g} for each hit taken"
+    pays = _pays(statement, value)
+    return (Law("every hit has a giver and a taker", hits, _state), pays) if p.fire_length > 0 else (pays,)
+
+
+def _beam_cleanup(p: beam_cleanup.BeamCleanupParams) -> tuple[Law, ...]:
+    def waste(step: Transition) -> str | None:
+        cleaned = _total(step, "waste_cleaned")
+        left = int((step.before["map"] == beam_cleanup.WASTE).sum()) - cleaned
+        spawned = cleaned - _lost(step, beam_cleanup.WASTE)
+        if spawned not in (0, 1) or (spawned and (left >= p.max_waste or step.step <= p.waste_delay)):
+            return f"{cleaned} waste cleaned, {left} left, {spawned} spawned"
+        return None
+
+    def apples(step: Transition) -> str | None:
+        left = int((step.before["map"] == beam_cleanup.WASTE).sum()) - _total(step, "waste_cleaned")
+        density = left / (p.river_cells + p.stream_cells)
+        grown = _total(step, "apples") - _lost(step, beam_cleanup.APPLE)
+        if grown < 0 or (grown > 0 and density >= p.threshold_depletion):
+            return f"{grown} apples grown at a density of waste of {density:.3g}"
+        return None
+
+    return (
+        Law(
+            f"waste(t + 1) = waste(t) - cleaned + 0 or 1; 0 while {p.max_waste} lie, and in the first "
+            f"{p.waste_delay} steps",
+            waste,
+            _state,
+        ),
+        Law(
+            "apples(t + 1) = apples(t) - eaten + grown, and none grows from a density of waste of "
+            f"{p.threshold_depletion:.3g} on",
+            apples,
+            _state,
+        ),
+        *_fines(p),
+    )
+
+
+def _harvest(p: harvest.HarvestParams) -> tuple[Law, ...]:
+    def apples(step: Transition) -> str | None:
+        before, after = step.before["map"] == harvest.APPLE, step.after["map"] == harvest.APPLE
+        eaten, gone = _total(step, "apples"), int((before & ~after).sum())
+        if eaten != gone:
+            return f"{eaten} apples eaten, {gone} gone"
+        kept = np.argwhere(before & after)
+        for cell in np.argwhere(after & ~before):
+            near = ((kept - cell) ** 2).sum(axis=1) <= p.near_squared_distance
+            if not near.any() and p.respawn_probability_0 == 0.0:
+                return f"an apple grew at {tuple(cell.tolist())}, far from all others"
+        return None
+
+    statement = "apples(t + 1) = apples(t) - eaten + grown, and one grows only near another"
+    return (Law(statement, apples, _state), *_fines(p))
 
 
 def _snowdrift(p: snowdrift.SnowdriftParams) -> tuple[Law, ...]:
@@ -247,6 +328,8 @@ def _escape_room(p: escape_room.EscapeRoomParams) -> tuple[Law, ...]:
 LAWS: Mapping[type[GameParams], Callable[[Any], tuple[Law, ...]]] = MappingProxyType(
     {
         cleanup.CleanupParams: _cleanup,
+        beam_cleanup.BeamCleanupParams: _beam_cleanup,
+        harvest.HarvestParams: _harvest,
         snowdrift.SnowdriftParams: _snowdrift,
         coingame.CoinGameParams: _coingame,
         stag_hunt.StagHuntParams: _stag_hunt,

@@ -1,0 +1,270 @@
+"""Compiled views of the games with beams: a window around each agent, turned so that it looks up.
+
+Cells are addressed as in `kernels/beams.py`.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from mixed_motive.encodings import PLANES
+from mixed_motive.games.beams import COLUMN_MASK, ROW_SHIFT
+from mixed_motive.kernels.jit import compiled
+from mixed_motive.kernels.words import load_word, reverse_bytes, store_word
+
+__all__ = ["new_scratch", "observe", "write_views"]
+
+# Rows and columns of one step up, right, down, left; cosine and sine of these facings.
+_ROWS, _COLS = np.array([-1, 0, 1, 0]), np.array([0, 1, 0, -1])
+_COS, _SIN = np.array([1, 0, -1, 0]), np.array([0, 1, 0, -1])
+
+_ZERO, _ONE, _7, _8 = np.uint64(0), np.uint64(1), np.uint64(7), np.uint64(8)
+
+
+@compiled
+def _turned_window(
+    cells: npt.NDArray[np.uint8],
+    centre: int,
+    facing: int,
+    stride: int,
+    rows: int,
+    cols: int,
+    out: npt.NDArray[np.uint8],
+    first: np.uint64,
+) -> None:
+    """Copy the window around a cell, turned so that the facing points up, to `out` from index `first` on."""
+    right = (facing + 1) & 3
+    # Unsigned numbers wrap around, so steps back are large numbers.
+    down_step = np.uint64(-(_ROWS[facing] * stride + _COLS[facing]))
+    right_step = np.uint64(_ROWS[right] * stride + _COLS[right])
+    start = np.uint64(centre) - down_step * np.uint64(rows // 2) - right_step * np.uint64(cols // 2)
+    num_rows, num_cols = np.uint64(rows), np.uint64(cols)
+    if num_cols >= _8 and (facing == 0 or facing == 2):
+        # Eight cells at a time; the last eight of a row may have some that were copied already.
+        for r in range(num_rows):
+            for block in range(_ZERO, num_cols, _8):
+                c = block if block + _8 <= num_cols else num_cols - _8
+                if facing == 0:
+                    word = load_word(cells, start + r * down_step + c)
+                else:
+                    word = reverse_bytes(load_word(cells, start + r * down_step - c - _7))
+                store_word(out, first + r * num_cols + c, word)
+    else:
+        k = first
+        for _ in range(num_rows):
+            cell = start
+            for _ in range(num_cols):
+                out[k] = cells[cell]
+                k += _ONE
+                cell += right_step
+            start += down_step
+
+
+@compiled
+def _cell_of(entry: int, stride: int) -> np.uint64:
+    """The cell of an entry in the list of beams."""
+    return np.uint64((entry >> ROW_SHIFT) * stride + (entry >> 1 & COLUMN_MASK))
+
+
+@compiled
+def _write_codes(
+    b: int,
+    cells: npt.NDArray[np.uint8],
+    facing: npt.NDArray[np.int32],
+    beams: npt.NDArray[np.int32],
+    obs: npt.NDArray[np.uint8],
+    stride: int,
+    rows: int,
+    cols: int,
+    clean_beam: int,
+    fire_beam: int,
+    outside: int,
+    at: npt.NDArray[np.int64],
+    covered: npt.NDArray[np.uint8],
+) -> None:
+    """One class a cell. Beams and agents are put on the map for as long as it is copied."""
+    num_agents, num_beams = at.shape[0], np.int64(beams[b, 0])
+    for k in range(num_beams):
+        cell = _cell_of(beams[b, 1 + k], stride)
+        covered[k] = cells[cell]
+        cells[cell] = max(cells[cell], fire_beam if beams[b, 1 + k] & 1 else clean_beam)
+    for i in range(num_agents):
+        covered[num_beams + i] = cells[np.uint64(at[i])]
+        cells[np.uint64(at[i])] = outside + 1 + i
+    for i in range(num_agents):
+        first = np.uint64((b * num_agents + i) * rows * cols)
+        _turned_window(cells, at[i], facing[b, i], stride, rows, cols, obs, first)
+        obs[first + np.uint64(rows // 2 * cols + cols // 2)] = covered[num_beams + i]
+    for i in range(num_agents):
+        cells[np.uint64(at[i])] = covered[num_beams + i]
+    for k in range(num_beams - 1, -1, -1):
+        cells[_cell_of(beams[b, 1 + k], stride)] = covered[k]
+
+
+@compiled
+def _write_planes(
+    b: int,
+    cells: npt.NDArray[np.uint8],
+    positions: npt.NDArray[np.int32],
+    facing: npt.NDArray[np.int32],
+    beams: npt.NDArray[np.int32],
+    obs: npt.NDArray[np.uint8],
+    stride: int,
+    rows: int,
+    cols: int,
+    clean_beam: int,
+    fire_beam: int,
+    outside: int,
+    at: npt.NDArray[np.int64],
+    window: npt.NDArray[np.uint8],
+) -> None:
+    """A binary plane for each agent, each kind of object, each beam, and the outside."""
+    num_agents, size = np.uint64(at.shape[0]), np.uint64(rows * cols)
+    num_rows, num_cols = np.uint64(rows), np.uint64(cols)
+    first = np.uint64(b) * num_agents * (num_agents + np.uint64(outside)) * size
+    for i in range(num_agents):
+        _turned_window(cells, at[i], facing[b, i], stride, rows, cols, window, _ZERO)
+        # Without branches: what is out of sight goes where the agent itself is in its own plane.
+        own = first + i * size + np.uint64(rows // 2 * cols + cols // 2)
+        plane, objects = first, first + (num_agents - _ONE) * size
+        for k in range(num_agents * size):
+            obs[plane + k] = 0
+        plane += num_agents * size
+        for kind in range(1, outside + 1):
+            code = np.uint8(kind)
+            for k in range(size):
+                obs[plane + k] = window[k] == code
+            plane += size
+        cos, sin = _COS[facing[b, i]], _SIN[facing[b, i]]
+        for j in range(num_agents):
+            down, across = positions[b, j, 0] - positions[b, i, 0], positions[b, j, 1] - positions[b, i, 1]
+            r = np.uint64(rows // 2 + down * cos - across * sin)
+            c = np.uint64(cols // 2 + down * sin + across * cos)
+            seen = (r < num_rows) & (c < num_cols)  # a negative number is a huge one
+            obs[first + j * size + r * num_cols + c if seen else own] = 1
+        own_row, own_col = at[i] // stride, at[i] % stride
+        for k in range(beams[b, 0]):
+            entry = np.int64(beams[b, np.uint64(1 + k)])
+            down, across = (entry >> ROW_SHIFT) - own_row, (entry >> 1 & COLUMN_MASK) - own_col
+            r = np.uint64(rows // 2 + down * cos - across * sin)
+            c = np.uint64(cols // 2 + down * sin + across * cos)
+            seen = (r < num_rows) & (c < num_cols)
+            beam = np.uint64(fire_beam if entry & 1 else clean_beam)
+            obs[objects + beam * size + r * num_cols + c if seen else own] = 1
+        first = plane
+
+
+@compiled
+def write_views(
+    b: int,
+    encoding: int,
+    cells: npt.NDArray[np.uint8],
+    positions: npt.NDArray[np.int32],
+    facing: npt.NDArray[np.int32],
+    beams: npt.NDArray[np.int32],
+    obs: npt.NDArray[np.uint8],
+    stride: int,
+    border_rows: int,
+    border_cols: int,
+    rows: int,
+    cols: int,
+    clean_beam: int,
+    fire_beam: int,
+    outside: int,
+    at: npt.NDArray[np.int64],
+    view: npt.NDArray[np.uint8],
+) -> None:
+    """Observations of all agents of copy b, as `PLANES` or `CODE`.
+
+    Args:
+        b: The copy.
+        encoding: One of the two.
+        cells: Its flat map.
+        positions: (B, N, 2).
+        facing: (B, N).
+        beams: (B, 1 + M).
+        obs: Flat, of all copies, uint8; written in full for copy b.
+        stride: Cells in a row of the stored map.
+        border_rows: Of the stored map.
+        border_cols: Of the stored map.
+        rows: Of the window.
+        cols: Of the window.
+        clean_beam: Code of the beam that cleans.
+        fire_beam: Code of the beam that fines.
+        outside: Code of walls and outside; agents follow.
+        at: (N,) scratch.
+        view: Scratch, as large as `new_scratch` makes it.
+    """
+    for i in range(at.shape[0]):
+        at[i] = (positions[b, i, 0] + border_rows) * stride + positions[b, i, 1] + border_cols
+    if encoding == PLANES:
+        _write_planes(
+            b,
+            cells,
+            positions,
+            facing,
+            beams,
+            obs,
+            stride,
+            rows,
+            cols,
+            clean_beam,
+            fire_beam,
+            outside,
+            at,
+            view,
+        )
+    else:
+        _write_codes(
+            b, cells, facing, beams, obs, stride, rows, cols, clean_beam, fire_beam, outside, at, view
+        )
+
+
+@compiled
+def new_scratch(rows: int, cols: int, beams: npt.NDArray[np.int32], num_agents: int) -> npt.NDArray[np.uint8]:
+    """Scratch for `write_views`: one window, or what beams and agents cover."""
+    return np.empty(max(rows * cols, beams.shape[1] + num_agents), np.uint8)
+
+
+@compiled
+def observe(
+    cells: npt.NDArray[np.uint8],
+    positions: npt.NDArray[np.int32],
+    facing: npt.NDArray[np.int32],
+    frozen: npt.NDArray[np.int32],
+    beams: npt.NDArray[np.int32],
+    obs: npt.NDArray[np.uint8],
+    encoding: int,
+    border_rows: int,
+    border_cols: int,
+    rows: int,
+    cols: int,
+    clean_beam: int,
+    fire_beam: int,
+    outside: int,
+) -> None:
+    """Write the observations of all copies."""
+    num_envs, num_agents = positions.shape[0], positions.shape[1]
+    stride = cells.shape[2]
+    flat_cells = cells.reshape((num_envs, cells.size // num_envs))
+    flat_obs = obs.reshape(obs.size)
+    at, view = np.empty(num_agents, np.int64), new_scratch(rows, cols, beams, num_agents)
+    for b in range(num_envs):
+        write_views(
+            b,
+            encoding,
+            flat_cells[b],
+            positions,
+            facing,
+            beams,
+            flat_obs,
+            stride,
+            border_rows,
+            border_cols,
+            rows,
+            cols,
+            clean_beam,
+            fire_beam,
+            outside,
+            at,
+            view,
+        )
