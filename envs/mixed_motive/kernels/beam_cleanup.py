@@ -6,7 +6,7 @@ import numpy.typing as npt
 from mixed_motive.games.beam_cleanup import APPLE, WASTE
 from mixed_motive.games.beams import DRAW_START_OBJECT, DRAW_WASTE, DRAW_WASTE_CELL
 from mixed_motive.kernels import rng
-from mixed_motive.kernels.beams import act, begin, clean, fire, grow, place, settle, vacate
+from mixed_motive.kernels.beams import act, begin, grow, place, settle, shoot, vacate
 from mixed_motive.kernels.jit import compiled
 from mixed_motive.kernels.shared import (
     EPISODE,
@@ -91,9 +91,10 @@ def reset(
     candidate_bits: int,
 ) -> None:
     """Start the episode named in `registers` in every copy."""
-    stride = cells.shape[2]
-    flat_cells = cells.reshape((cells.shape[0], cells.shape[1] * stride))
-    for b in range(cells.shape[0]):
+    num_envs, num_agents, stride = positions.shape[0], positions.shape[1], cells.shape[2]
+    flat_cells, flat_obs = cells.reshape((num_envs, cells.shape[1] * stride)), obs.reshape(obs.size)
+    at, scratch = np.empty(num_agents, np.int64), new_scratch(rows, cols, beams, num_agents)
+    for b in range(num_envs):
         _start(
             b,
             registers,
@@ -111,22 +112,26 @@ def reset(
             river,
             initial_waste,
         )
-    observe(
-        cells,
-        positions,
-        facing,
-        frozen,
-        beams,
-        obs,
-        encoding,
-        border_rows,
-        border_cols,
-        rows,
-        cols,
-        clean_beam,
-        fire_beam,
-        outside,
-    )
+        # Not by `observe`, which need not be compiled then.
+        write_views(
+            b,
+            encoding,
+            flat_cells[b],
+            positions,
+            facing,
+            beams,
+            flat_obs,
+            stride,
+            border_rows,
+            border_cols,
+            rows,
+            cols,
+            clean_beam,
+            fire_beam,
+            outside,
+            at,
+            scratch,
+        )
 
 
 @compiled
@@ -183,7 +188,7 @@ def step(
     order, at = np.empty(num_agents, np.int64), np.empty(num_agents, np.int64)
     occupant = np.zeros(flat_cells.shape[1], np.uint8)
     grown, near = np.empty(orchard.shape[0], np.int64), np.empty(0, np.int64)
-    view = new_scratch(rows, cols, beams, num_agents)
+    scratch = new_scratch(rows, cols, beams, num_agents)
     for b in range(num_envs):
         key, flat = next_step_key(b, registers), flat_cells[b]
         begin(b, key, flat, positions, beams, counts, stride, border_rows, border_cols, order, at, occupant)
@@ -206,12 +211,25 @@ def step(
         cleaned = 0
         for k in range(num_agents):
             i = order[k]
-            if actions[b, i] == clean_action and frozen[b, i] == 0:
-                cleaned += clean(
-                    b, i, flat, facing, beams, counts, stride, WASTE, outside, clean_length, at, occupant
+            cleans = actions[b, i] == clean_action
+            if (cleans or actions[b, i] == fire_action) and frozen[b, i] == 0:
+                length = clean_length if cleans else fire_length
+                cleaned += shoot(
+                    b,
+                    i,
+                    cleans,
+                    length,
+                    flat,
+                    facing,
+                    frozen,
+                    beams,
+                    counts,
+                    stride,
+                    WASTE,
+                    outside,
+                    at,
+                    occupant,
                 )
-            elif actions[b, i] == fire_action and frozen[b, i] == 0:
-                fire(b, i, flat, facing, frozen, beams, counts, stride, outside, fire_length, at, occupant)
         settle(b, frozen, rewards, counts, fire_length > 0, fire_cost, hit_cost, hit_freeze)
 
         waste = np.int64(registers[b, WASTE_LEFT]) - cleaned
@@ -254,7 +272,7 @@ def step(
                 fire_beam,
                 outside,
                 at,
-                view,
+                scratch,
             )
             if auto_reset:
                 registers[b, EPISODE] += _ONE
@@ -292,6 +310,6 @@ def step(
             fire_beam,
             outside,
             at,
-            view,
+            scratch,
         )
     return -1

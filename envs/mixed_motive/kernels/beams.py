@@ -25,7 +25,7 @@ from mixed_motive.kernels import rng
 from mixed_motive.kernels.jit import compiled
 from mixed_motive.kernels.words import prefetch
 
-__all__ = ["act", "begin", "clean", "fire", "grow", "place", "settle", "vacate"]
+__all__ = ["act", "begin", "grow", "place", "settle", "shoot", "vacate"]
 
 _QUARTERS = np.array([*QUARTERS, 0])
 # Rows and columns of one step up, right, down, left.
@@ -193,70 +193,55 @@ def _ray(
 
 
 @compiled
-def clean(
+def shoot(
     b: int,
     i: int,
-    cells: npt.NDArray[np.uint8],
-    facing: npt.NDArray[np.int32],
-    beams: npt.NDArray[np.int32],
-    counts: npt.NDArray[np.int32],
-    stride: int,
-    waste: int,
-    outside: int,
+    cleans: bool,
     length: int,
-    at: npt.NDArray[np.int64],
-    occupant: npt.NDArray[np.uint8],
-) -> int:
-    """Agent i's cleaning beam: counts the waste it takes away in column 1, and returns its number."""
-    ahead, right = facing[b, i], (facing[b, i] + 1) & 3
-    step, entry_step = _ROWS[ahead] * stride + _COLS[ahead], (_ROWS[ahead] << ROW_SHIFT) + (_COLS[ahead] << 1)
-    side, entry_side = _ROWS[right] * stride + _COLS[right], (_ROWS[right] << ROW_SHIFT) + (_COLS[right] << 1)
-    own_entry = (at[i] // stride << ROW_SHIFT) + (at[i] % stride << 1)
-    cleaned = 0
-    for shift in range(-1, 2):
-        first = np.int64(shift == 0)
-        cell = at[i] + shift * side + first * step
-        entry = own_entry + shift * entry_side + first * entry_step
-        end = _ray(b, cell, entry, step, entry_step, length, waste, cells, beams, occupant, outside)
-        if end >= 0 and cells[np.uint64(end)] == waste:
-            cells[np.uint64(end)] = 0
-            cleaned += 1
-    counts[b, i, 1] = cleaned
-    return cleaned
-
-
-@compiled
-def fire(
-    b: int,
-    i: int,
     cells: npt.NDArray[np.uint8],
     facing: npt.NDArray[np.int32],
     frozen: npt.NDArray[np.int32],
     beams: npt.NDArray[np.int32],
     counts: npt.NDArray[np.int32],
     stride: int,
+    waste: int,
     outside: int,
-    length: int,
     at: npt.NDArray[np.int64],
     occupant: npt.NDArray[np.uint8],
-) -> None:
-    """Agent i's fining beam: counts shots, hits on others and hits by others in the last three columns."""
+) -> int:
+    """Agent i's beam, which either cleans or fines.
+
+    Counts cleaned waste in column 1; shots, hits on others and hits by others in the last three.
+
+    Returns:
+        The waste it took away.
+    """
     ahead, right = facing[b, i], (facing[b, i] + 1) & 3
     step, entry_step = _ROWS[ahead] * stride + _COLS[ahead], (_ROWS[ahead] << ROW_SHIFT) + (_COLS[ahead] << 1)
     side, entry_side = _ROWS[right] * stride + _COLS[right], (_ROWS[right] << ROW_SHIFT) + (_COLS[right] << 1)
-    own_entry = (at[i] // stride << ROW_SHIFT) + (at[i] % stride << 1) + 1
-    shots = counts.shape[2] - 3
-    counts[b, i, shots] = 1
+    own_entry = (at[i] // stride << ROW_SHIFT) + (at[i] % stride << 1) + np.int64(not cleans)
+    shots, cleaned = counts.shape[2] - 3, 0
     for shift in range(-1, 2):
         first = np.int64(shift == 0)
         cell = at[i] + shift * side + first * step
         entry = own_entry + shift * entry_side + first * entry_step
-        end = _ray(b, cell, entry, step, entry_step, length, outside, cells, beams, occupant, outside)
-        if end >= 0:
+        stop = waste if cleans else outside
+        end = _ray(b, cell, entry, step, entry_step, length, stop, cells, beams, occupant, outside)
+        if end < 0:
+            continue
+        if not cleans:
             hit = np.int64(occupant[np.uint64(end)]) - 1
             if frozen[b, hit] == 0:
                 counts[b, i, shots + 1] += 1
                 counts[b, hit, shots + 2] += 1
+        elif cells[np.uint64(end)] == waste:
+            cells[np.uint64(end)] = 0
+            cleaned += 1
+    if cleans:
+        counts[b, i, 1] = cleaned
+    else:
+        counts[b, i, shots] = 1
+    return cleaned
 
 
 @compiled

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mixed_motive.games.harvest import APPLE
-from mixed_motive.kernels.beams import act, begin, fire, grow, place, settle, vacate
+from mixed_motive.kernels.beams import act, begin, grow, place, settle, shoot, vacate
 from mixed_motive.kernels.jit import compiled
 from mixed_motive.kernels.shared import EPISODE, STEP, end_for_all, next_step_key, refusal, start_key
 from mixed_motive.kernels.turned_views import new_scratch, observe, write_views
@@ -66,9 +66,10 @@ def reset(
     candidate_bits: int,
 ) -> None:
     """Start the episode named in `registers` in every copy."""
-    stride = cells.shape[2]
-    flat_cells = cells.reshape((cells.shape[0], cells.shape[1] * stride))
-    for b in range(cells.shape[0]):
+    num_envs, num_agents, stride = positions.shape[0], positions.shape[1], cells.shape[2]
+    flat_cells, flat_obs = cells.reshape((num_envs, cells.shape[1] * stride)), obs.reshape(obs.size)
+    at, scratch = np.empty(num_agents, np.int64), new_scratch(rows, cols, beams, num_agents)
+    for b in range(num_envs):
         _start(
             b,
             registers,
@@ -84,22 +85,26 @@ def reset(
             floor,
             orchard,
         )
-    observe(
-        cells,
-        positions,
-        facing,
-        frozen,
-        beams,
-        obs,
-        encoding,
-        border_rows,
-        border_cols,
-        rows,
-        cols,
-        clean_beam,
-        fire_beam,
-        outside,
-    )
+        # Not by `observe`, which need not be compiled then.
+        write_views(
+            b,
+            encoding,
+            flat_cells[b],
+            positions,
+            facing,
+            beams,
+            flat_obs,
+            stride,
+            border_rows,
+            border_cols,
+            rows,
+            cols,
+            clean_beam,
+            fire_beam,
+            outside,
+            at,
+            scratch,
+        )
 
 
 @compiled
@@ -151,7 +156,7 @@ def step(
     flat_obs, flat_final_obs = obs.reshape(obs.size), final_obs.reshape(obs.size)
     order, at = np.empty(num_agents, np.int64), np.empty(num_agents, np.int64)
     occupant = np.zeros(flat_cells.shape[1], np.uint8)
-    grown, view = np.empty(orchard.shape[0], np.int64), new_scratch(rows, cols, beams, num_agents)
+    grown, scratch = np.empty(orchard.shape[0], np.int64), new_scratch(rows, cols, beams, num_agents)
     for b in range(num_envs):
         key, flat = next_step_key(b, registers), flat_cells[b]
         begin(b, key, flat, positions, beams, counts, stride, border_rows, border_cols, order, at, occupant)
@@ -174,7 +179,22 @@ def step(
         for k in range(num_agents):
             i = order[k]
             if actions[b, i] == fire_action and frozen[b, i] == 0:
-                fire(b, i, flat, facing, frozen, beams, counts, stride, outside, fire_length, at, occupant)
+                shoot(
+                    b,
+                    i,
+                    False,
+                    fire_length,
+                    flat,
+                    facing,
+                    frozen,
+                    beams,
+                    counts,
+                    stride,
+                    outside,
+                    outside,
+                    at,
+                    occupant,
+                )
         settle(b, frozen, rewards, counts, fire_length > 0, fire_cost, hit_cost, hit_freeze)
         grow(key, flat, orchard, near, chances, candidate_bits, APPLE, occupant, grown)
         vacate(at, occupant)
@@ -199,7 +219,7 @@ def step(
                 fire_beam,
                 outside,
                 at,
-                view,
+                scratch,
             )
             if auto_reset:
                 registers[b, EPISODE] += _ONE
@@ -235,6 +255,6 @@ def step(
             fire_beam,
             outside,
             at,
-            view,
+            scratch,
         )
     return -1

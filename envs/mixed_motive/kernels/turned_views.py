@@ -171,7 +171,7 @@ def write_views(
     fire_beam: int,
     outside: int,
     at: npt.NDArray[np.int64],
-    view: npt.NDArray[np.uint8],
+    scratch: npt.NDArray[np.uint8],
 ) -> None:
     """Observations of all agents of copy b, as `PLANES` or `CODE`.
 
@@ -192,7 +192,7 @@ def write_views(
         fire_beam: Code of the beam that fines.
         outside: Code of walls and outside; agents follow.
         at: (N,) scratch.
-        view: Scratch, as large as `new_scratch` makes it.
+        scratch: As large as `new_scratch` makes it.
     """
     for i in range(at.shape[0]):
         at[i] = (positions[b, i, 0] + border_rows) * stride + positions[b, i, 1] + border_cols
@@ -211,11 +211,11 @@ def write_views(
             fire_beam,
             outside,
             at,
-            view,
+            scratch,
         )
     else:
         _write_codes(
-            b, cells, facing, beams, obs, stride, rows, cols, clean_beam, fire_beam, outside, at, view
+            b, cells, facing, beams, obs, stride, rows, cols, clean_beam, fire_beam, outside, at, scratch
         )
 
 
@@ -247,7 +247,7 @@ def observe(
     stride = cells.shape[2]
     flat_cells = cells.reshape((num_envs, cells.size // num_envs))
     flat_obs = obs.reshape(obs.size)
-    at, view = np.empty(num_agents, np.int64), new_scratch(rows, cols, beams, num_agents)
+    at, scratch = np.empty(num_agents, np.int64), new_scratch(rows, cols, beams, num_agents)
     for b in range(num_envs):
         write_views(
             b,
@@ -266,5 +266,5 @@ def observe(
             fire_beam,
             outside,
             at,
-            view,
+            scratch,
         )
