@@ -17,36 +17,44 @@ import mixed_motive
 from mixed_motive import GameError
 from tests.envs.scenes import random_actions
 
-VERSIONED = [getattr(mixed_motive, f"{game_id}_v0") for game_id in mixed_motive.GAMES]
+PRESETS = [(game_id, preset) for game_id, spec in mixed_motive.GAMES.items() for preset in spec.presets]
 HAS_PYGAME = importlib.util.find_spec("pygame") is not None
 
 
-def without_early_ends(module):
-    """The module's faces of a game that ends at its horizon, which PettingZoo checks with random play."""
-    calm = {
-        mixed_motive.escape_room_v0: {"num_agents": 64, "min_at_lever": 63},
-        mixed_motive.stag_hunt_v0: {"num_hares": 0, "num_stags": 0},
-    }.get(module, {})
+def faces(game_id, preset, **params):
+    """The faces of the versioned module, for one preset."""
+    module = getattr(mixed_motive, f"{game_id}_v0")
     return SimpleNamespace(
-        parallel_env=functools.partial(module.parallel_env, **calm), env=functools.partial(module.env, **calm)
+        **{
+            name: functools.partial(getattr(module, name), preset=preset, **params)
+            for name in ("parallel_env", "env", "raw_env")
+        }
     )
 
 
-@pytest.mark.parametrize("module", VERSIONED)
-def test_the_checks_of_pettingzoo_pass(module):
-    parallel_api_test(module.parallel_env(), num_cycles=300)
-    parallel_seed_test(module.parallel_env)
-    max_cycles_test(without_early_ends(module))
-    api_test(module.env(), num_cycles=300)
-    seed_test(module.env, num_cycles=100)
+# What makes a game end at its horizon, as PettingZoo expects of random play.
+WITHOUT_EARLY_ENDS = {
+    "escape_room": {"num_agents": 64, "min_at_lever": 63},
+    "stag_hunt": {"num_hares": 0, "num_stags": 0},
+}
 
 
-@pytest.mark.parametrize("module", VERSIONED)
+@pytest.mark.parametrize(("game_id", "preset"), PRESETS)
+def test_the_checks_of_pettingzoo_pass(game_id, preset):
+    made = faces(game_id, preset)
+    parallel_api_test(made.parallel_env(), num_cycles=300)
+    parallel_seed_test(made.parallel_env)
+    max_cycles_test(faces(game_id, preset, **WITHOUT_EARLY_ENDS.get(game_id, {})))
+    api_test(made.env(), num_cycles=300)
+    seed_test(made.env, num_cycles=100)
+
+
+@pytest.mark.parametrize(("game_id", "preset"), PRESETS)
 @pytest.mark.skipif(not HAS_PYGAME, reason="pygame is not installed")
-def test_the_render_check_of_pettingzoo_passes(module, monkeypatch):
+def test_the_render_check_of_pettingzoo_passes(game_id, preset, monkeypatch):
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
-    render_test(module.env)
-    render_test(module.raw_env)
+    render_test(faces(game_id, preset).env)
+    render_test(faces(game_id, preset).raw_env)
 
 
 @pytest.mark.parametrize("game_id", list(mixed_motive.GAMES))
