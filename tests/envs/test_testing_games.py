@@ -127,6 +127,41 @@ def test_a_game_that_miscounts_or_pays_wrongly_breaks_a_law(game_id):
     assert re.search(says, str(caught.value))
 
 
+RULE_SETS = {
+    spec.classes[type(params)]: (game_id, preset)
+    for game_id, preset in reversed(PRESETS)
+    for spec in [mixed_motive.GAMES[game_id]]
+    for params in [spec.presets[preset]]
+}
+EVERY_LAW = [
+    (game_id, preset, k)
+    for game_id, preset in RULE_SETS.values()
+    for k in range(len(laws_of(params_of(game_id, preset))))
+]
+
+
+@pytest.mark.parametrize(("game_id", "preset", "number"), EVERY_LAW)
+def test_every_law_is_broken_by_a_wrong_count_or_a_wrong_reward(game_id, preset, number):
+    class Bent(MixedMotiveParallelEnv):
+        def step(self, actions):
+            obs, rewards, *flags, infos = super().step(actions)
+            if self.game.get_state()["step"][0] == 3:
+                if bent == "reward":
+                    rewards["agent_0"] += 0.01
+                else:
+                    infos["agent_0"][bent] += 2
+            return (obs, rewards, *flags, infos)
+
+    law = laws_of(params_of(game_id, preset))[number]
+    noticed = []
+    for bent in ("reward", *mixed_motive.make(game_id, 1, preset).count_names):
+        try:
+            check_conservation(functools.partial(Bent, game_id, preset, max_cycles=4), law)
+        except CheckFailure:
+            noticed.append(bent)
+    assert noticed, law.statement
+
+
 def test_the_stated_chances_of_waste_and_apples_are_those_that_are_measured():
     chance = 0.1
     game = mixed_motive.make("cleanup", 500, initial_waste=0, apple_respawn_probability=0.3)
