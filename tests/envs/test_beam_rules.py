@@ -287,6 +287,15 @@ def test_impossible_states_are_refused(name, change, message):
         game.set_state(state)
 
 
+def test_nobody_is_frozen_in_a_game_without_fines():
+    game = mixed_motive.make("harvest", hit_freeze=3)
+    game.reset(seed=0)
+    state = game.get_state()
+    state["frozen"][:] = 2  # nothing would count it down
+    with pytest.raises(GameError, match=r"'frozen' must lie in \[0, 0\]"):
+        game.set_state(state)
+
+
 def test_agents_start_on_distinct_cells_of_the_floor_evenly_facing_anywhere():
     game = mixed_motive.make("cleanup", 3000, "lio_10x10", num_agents=20, turning=True)
     game.reset(seed=4)

@@ -300,8 +300,9 @@ class BeamGame(GridGame):
         facings = 4 if p.turning else 1
         if ((state["facing"] < 0) | (state["facing"] >= facings)).any():
             problems.append(f"'facing' must lie in [0, {facings}): {', '.join(FACINGS[:facings])}")
-        if ((state["frozen"] < 0) | (state["frozen"] > p.hit_freeze)).any():
-            problems.append(f"'frozen' must lie in [0, {p.hit_freeze}], the steps of hit_freeze")
+        longest = p.hit_freeze if p.fire_length > 0 else 0
+        if ((state["frozen"] < 0) | (state["frozen"] > longest)).any():
+            problems.append(f"'frozen' must lie in [0, {longest}], the steps of hit_freeze (0 without fines)")
         kinds = CLEANING * (self.clean_name is not None) | FINING * (p.fire_length > 0)
         if (state["beams"] & ~np.uint8(kinds)).any() or state["beams"][:, wall].any():
             problems.append(f"'beams' must hold bits of {kinds} on cells that are no wall")

@@ -36,8 +36,8 @@ def schelling(
     """Play scripted cooperators and defectors together, in every proportion, and see who earns what.
 
     With every number of cooperators the same episodes are played (same seed and start), so differences
-    between one more and one less are those within an episode. Which agents cooperate goes round over the
-    episodes.
+    between one more and one less are those within an episode. Which agents cooperate goes round, a step
+    for every 32 episodes.
 
     Args:
         game_id: One of `GAMES`.
