@@ -62,7 +62,8 @@ def __getattr__(name: str) -> Any:
         if missing not in ("ray", "torch"):
             raise
         raise ImportError(
-            f"rllib_lase.{name} needs {missing}, which is missing. Cure: pip install 'rllib-lase[rllib]'"
+            f"rllib_lase.{name} needs {missing}, which is missing. "
+            "Cure: pip install 'rllib-lase[rllib]', in a checkout '.[rllib]'"
         ) from error
     globals()[name] = value
     return value

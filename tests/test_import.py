@@ -80,4 +80,6 @@ try:
 except ImportError as error:
     print(error)
 """
-    assert run(code).endswith("needs ray, which is missing. Cure: pip install 'rllib-lase[rllib]'")
+    assert run(code).endswith(
+        "needs ray, which is missing. Cure: pip install 'rllib-lase[rllib]', in a checkout '.[rllib]'"
+    )

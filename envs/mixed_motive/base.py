@@ -203,7 +203,10 @@ class BatchedGame(GameParts):
             out = self._buffers
         elif out.layout != self._buffers.layout:
             raise GameError(f"{self.game_id}: step", buffer_problems(out, self._buffers))
-        given = np.asarray(actions)
+        try:
+            given = np.asarray(actions)
+        except ValueError as error:  # rows of different lengths
+            raise GameError(f"{self.game_id}: step", [f"actions are no array: {error}"]) from error
         if given.shape != self._actions.shape or given.dtype.kind not in "iu":
             raise GameError(f"{self.game_id}: step", action_problems(given, self._actions.shape))
         self._actions[...] = given
@@ -312,6 +315,16 @@ class BatchedGame(GameParts):
             self._registers[b, self._key_column] = self._episode_key(seed, env_index, episode)
         self._load_arrays(indices, state)
         self._started = True
+
+    def in_game(self, env_index: int = 0) -> tuple[str, ...]:
+        """Agents that act next in one copy, by its position in the batch; none where its episode is over."""
+        index = self._read_index("in_game", env_index)
+        if self._registers[index, self._columns["ended"]]:
+            return ()
+        present = self._present()
+        if present is None:
+            return self.agent_ids
+        return tuple(a for a, here in zip(self.agent_ids, present[index].tolist(), strict=True) if here)
 
     def render(self, env_index: int = 0, gifts: npt.ArrayLike | None = None) -> npt.NDArray[np.uint8]:
         """A picture of one copy.

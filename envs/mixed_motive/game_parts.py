@@ -81,6 +81,10 @@ class GameParts(abc.ABC):
     def _text(self, env_index: int) -> str:
         """One copy as text."""
 
+    def _present(self) -> npt.NDArray[np.bool_] | None:
+        """(B, N) which agents are in the game; None where nobody leaves before the end."""
+        return None
+
     def _num_extra_registers(self) -> int:
         """Columns of `registers` beyond the common ones."""
         return 0

@@ -73,6 +73,9 @@ def closest(word: object, known: Iterable[str]) -> str:
 
 _P = TypeVar("_P", bound=GameParams)
 
+# What our parameters are called elsewhere.
+_OTHER_NAMES = {"max_cycles": "horizon", "max_steps": "horizon", "num_players": "num_agents"}
+
 
 def read_params(preset: _P, preset_name: str, changes: Mapping[str, object]) -> tuple[_P, list[str]]:
     """A preset with some of its values changed, and everything that is wrong with the changes.
@@ -93,7 +96,8 @@ def read_params(preset: _P, preset_name: str, changes: Mapping[str, object]) -> 
     for name, value in changes.items():
         if name not in fields:
             known = ", ".join(sorted(fields))
-            problems.append(f"unknown parameter {name!r}{closest(name, fields)} Known here: {known}.")
+            meant = _OTHER_NAMES.get(name, name)
+            problems.append(f"unknown parameter {name!r}{closest(meant, fields)} Known here: {known}.")
             continue
         meta = fields[name].metadata
         values[name], ok = _read_value(value, hints[name], meta)

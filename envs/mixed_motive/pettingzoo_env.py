@@ -39,7 +39,7 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
         params: Parameters to change in the preset.
 
     Attributes:
-        game: The batched game, of one copy.
+        game: The batched game, of one copy. Step it and set its state through this class alone.
 
     Raises:
         GameError: With everything that is wrong with the arguments.
@@ -155,7 +155,8 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
                 range.
         """
         agents = self.agents
-        if not agents or actions.keys() != self._in_game:
+        given: Any = actions.keys() if hasattr(actions, "keys") else None
+        if not agents or given != self._in_game:
             raise GameError(f"{self.metadata['name']}: step", self._call_problems(actions))
         everybody = len(agents) == len(self.possible_agents)
         # Those who have left do nothing.
@@ -189,12 +190,31 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
     def _call_problems(self, actions: Mapping[str, int]) -> list[str]:
         if not self.agents:
             return ["no episode is under way. Call reset() first."]
+        if not hasattr(actions, "keys"):
+            return [f"actions are a {type(actions).__name__}, expected a dict with an action for each agent"]
         missing = [f"no action for {agent_id!r}" for agent_id in self.agents if agent_id not in actions]
         return missing + [
             f"action for {agent_id!r}, who is not in the game"
             for agent_id in actions
             if agent_id not in self.agents
         ]
+
+    def get_state(self) -> dict[str, npt.NDArray[Any]]:
+        """The complete state, as `BatchedGame.get_state` tells it of one copy."""
+        return self.game.get_state()
+
+    def set_state(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on from a state; `agents` are those who are in the game then.
+
+        Args:
+            state: As from `get_state`, of this or of another game with the same parameters.
+
+        Raises:
+            GameError: If it does not fit the game. Nothing has changed then.
+        """
+        self.game.set_state(state)
+        self.agents = list(self.game.in_game())
+        self._in_game = set(self.agents)
 
     def render(self) -> npt.NDArray[np.uint8] | str | None:
         """A picture (H, W, 3) uint8, a text, or None with the picture shown in a window, by `render_mode`."""

@@ -41,8 +41,8 @@ class GameSpec:
 
     game_id: str
     title: str
-    presets: Mapping[str, GameParams]
-    classes: Mapping[type[GameParams], type[BatchedGame]]
+    presets: Mapping[str, GameParams] = dataclasses.field(repr=False)
+    classes: Mapping[type[GameParams], type[BatchedGame]] = dataclasses.field(repr=False)
 
     @property
     def default_preset(self) -> str:
@@ -243,6 +243,8 @@ def _count_problem(name: str, value: object, minimum: int, meaning: str) -> list
         number = minimum - 1
     if number >= minimum and number < 2**63 and not isinstance(value, bool):
         return []
+    hint = " A preset is named by preset=..." if name == "num_envs" and isinstance(value, str) else ""
     return [
-        f"{name}={value!r} ({type(value).__name__}): expected an integer of at least {minimum}: {meaning}"
+        f"{name}={value!r} ({type(value).__name__}): expected an integer of at least {minimum}: "
+        f"{meaning}.{hint}"
     ]

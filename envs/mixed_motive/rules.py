@@ -1,6 +1,7 @@
 """Rules pages: what a game's own docstrings, parameters and presets say of it, as Markdown.
 
-`python -m mixed_motive.rules --write docs/games` writes the page of every game and an index.
+`python -m mixed_motive.rules cleanup` prints a page, without a game the index;
+`python -m mixed_motive.rules --write docs/games` writes them all.
 """
 
 from __future__ import annotations
@@ -220,10 +221,15 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _main() -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m mixed_motive.rules", description="Write the rules pages."
+        prog="python -m mixed_motive.rules", description="Print a game's rules, or write the pages of all."
     )
-    parser.add_argument("--write", metavar="FOLDER", type=Path, required=True, help="where the pages go")
-    write_pages(parser.parse_args().write)
+    parser.add_argument("game", nargs="?", choices=list(GAMES), help="whose page to print [the index]")
+    parser.add_argument("--write", metavar="FOLDER", type=Path, help="write all pages there instead")
+    options = parser.parse_args()
+    if options.write is not None:
+        write_pages(options.write)
+    else:
+        sys.stdout.write(rules_page(options.game) if options.game else index_page())
 
 
 if __name__ == "__main__":

@@ -84,7 +84,10 @@ def run(words: Sequence[str]) -> int:
             raise
         return _refuse(
             f"lase {command}",
-            [f"needs {error.name}, which is not installed: pip install 'rllib-lase[rllib]'"],
+            [
+                f"needs {error.name}, which is not installed: "
+                "pip install 'rllib-lase[rllib]', in a checkout '.[rllib]'"
+            ],
         )
     except Exception as error:
         # What another process raised reaches us inside Ray's own error, whose message is a stack of traces.

@@ -195,3 +195,29 @@ def test_a_window_opens_with_the_first_frame_and_closes_twice(monkeypatch):
     env.close()
     env.close()
     assert not pygame.display.get_init()
+
+
+def test_a_state_says_who_is_in_the_game():
+    env = mixed_motive.parallel_env("stag_hunt", num_agents=2, num_hares=64, num_stags=0)
+    env.reset(seed=0)
+    start = env.get_state()
+    hunt = env.game.action_names.index("hunt_hare")
+    env.step({"agent_0": hunt, "agent_1": 4})
+    assert env.agents == ["agent_1"]
+    one_left = env.get_state()
+    env.step({"agent_1": hunt})
+    assert env.agents == []
+    env.set_state(one_left)
+    assert env.agents == ["agent_1"]
+    env.set_state(start)
+    assert env.agents == env.possible_agents
+    env.step({"agent_0": 4, "agent_1": 4})
+
+
+def test_actions_that_are_no_dict_and_rows_that_are_no_array_are_refused():
+    env = mixed_motive.parallel_env("ipd")
+    env.reset(seed=0)
+    with pytest.raises(GameError, match="actions are a list, expected a dict"):
+        env.step([0, 0])
+    with pytest.raises(GameError, match="actions are no array"):
+        env.game.step([[0], [0, 0]])

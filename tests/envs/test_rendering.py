@@ -108,7 +108,7 @@ def test_the_text_of_a_map_names_objects_and_agents():
     assert lines[1].split() == ["w0", *"~~~~~~~"]
     assert lines[4].split() == [".", ".", ".+", *"....."]
     assert lines[8].split() == [*",,,,,,", "a", ",3"]
-    assert lines[9] == "w waste; a apple; agents 1, 2 at (3, 2)"
+    assert lines[9] == "w waste; a apple; ~ river; , orchard; agents 1, 2 at (3, 2)"
 
 
 def test_the_text_of_a_matrix_game_marks_the_last_joint_action():

@@ -287,3 +287,8 @@ def test_a_finding_names_only_the_places_that_it_has():
     assert str(Finding("rate", "a", "b", "c")) == "[rate] a. Expected: b. Cure: c."
     placed = Finding("api", "a", "b", "c", "x", 0, 1, 2)
     assert str(placed).startswith("[api] 'x', episode 0, step 1, seed 2: a. Expected")
+
+
+def test_an_environment_in_place_of_what_makes_one_is_named():
+    with pytest.raises(CheckFailure, match=r"env_fn is a HealthyEnv.*give the class"):
+        check_env(HealthyEnv())

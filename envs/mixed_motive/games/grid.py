@@ -52,6 +52,10 @@ class GridGame(BatchedGame):
         """What each class of the encoding "code" means."""
         return ("empty", *self.object_names, "outside", *self.agent_ids)
 
+    def _present(self) -> npt.NDArray[np.bool_] | None:
+        present: npt.NDArray[np.bool_] = self._positions[..., 0] >= 0
+        return present
+
     def _native_shape(self) -> tuple[int, ...]:
         window = 2 * self.pad_rows + 1, 2 * self.pad_cols + 1
         if self._native == CODE:

@@ -104,7 +104,7 @@ def _coin(canvas: Canvas, row: float, col: float, size: float, owner: int) -> No
 
 # By the bits of the beams that passed; a fining beam covers a cleaning one.
 _BEAM_COLOURS: Mapping[int, Colour] = MappingProxyType(
-    {1: (190, 250, 255), 2: (255, 150, 30), 3: (255, 150, 30)}
+    {1: (190, 250, 255), 2: (235, 40, 60), 3: (235, 40, 60)}
 )
 
 _OBJECTS: Mapping[str, Callable[[Canvas, float, float, float], None]] = MappingProxyType(

@@ -62,7 +62,9 @@ def grid_text(
         if len(who) > 1
     ]
     kinds = dict.fromkeys(name.partition("_")[0] for name in object_names)
+    shown = dict.fromkeys(kind for line in ground for kind in ([line] if isinstance(line, str) else line))
     legend = [f"{kind[0]} {kind}" for kind in kinds]
+    legend += [f"{_GROUND[kind]} {kind.replace('_', ' ')}" for kind in shown if _GROUND[kind] != "."]
     gone = [f"left the game: {', '.join(left)}"] if left else []
     return "\n".join([*lines, "; ".join([*legend, *shared, *gone])])
 

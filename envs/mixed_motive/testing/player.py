@@ -83,6 +83,12 @@ class Player:
         self._samplers: dict[Any, Any] = {}
         self._rng = np.random.default_rng(action_seed)
         self._last = Outcome({}, {}, ())
+        if not callable(env_fn):
+            self.fail(
+                f"env_fn is a {type(env_fn).__name__}",
+                "what makes a fresh environment",
+                "give the class, or a function: check_env(lambda: MyEnv())",
+            )
         self.env = self._call("env_fn()", env_fn)
         if not isinstance(self.env, ParallelEnv):
             self.fail(
