@@ -1,4 +1,4 @@
-"""How fast the games are: every game and face, next to memcpy, and beside a peer where one is installed.
+"""How fast the games are: each game's default preset through every face, next to memcpy and a peer.
 
 Run, on an otherwise idle machine:
 
@@ -30,7 +30,7 @@ import numpy as np
 
 import mixed_motive
 from benchmarks.timing import Turn, alternate, machine_facts, rate, ratio, write_json
-from mixed_motive import BatchedGame
+from mixed_motive import GAMES, BatchedGame
 
 BATCHES = (1, 64, 1024)
 #: Joint actions that a turn goes through, over and over: drawing them is not what is measured.
@@ -93,15 +93,19 @@ class Played(Repeated):
 
     def check(self) -> None:
         """A game that stands still would be very fast."""
-        seen = set()
+        moved = np.zeros(self.game.num_envs, bool)
+        before = self.game.get_state()
         for k in range(NUM_WATCHED):
             self._call(k)
-            state = self.game.get_state()
-            seen.add(b"".join(state[name].tobytes() for name in state if name not in _COUNTERS))
-        assert len(seen) > 1, f"{self.name}: the state did not move in {NUM_WATCHED} steps"
+            after = self.game.get_state()
+            for name in after.keys() - _COUNTERS:
+                changed = after[name] != before[name]
+                moved |= changed.reshape(len(moved), -1).any(axis=1)
+        still = np.flatnonzero(~moved).tolist()
+        assert not still, f"{self.name}: copies {still} did not move in {NUM_WATCHED} steps"
 
 
-_COUNTERS = ("step", "episode", "seed", "env_index", "ended")
+_COUNTERS = {"step", "episode", "seed", "env_index", "ended"}
 
 
 def batched(game_id: str, num_envs: int, seconds: float, num_threads: int = 1, **params: Any) -> Played:
@@ -137,23 +141,33 @@ def memcpy(num_bytes: int, seconds: float) -> Repeated:
 
 
 def jaxmarl_coin_game(num_envs: int, seconds: float) -> Repeated:
-    """JaxMARL's coin game on its 3x3 torus: copies vectorised, compiled, stepped from Python as ours."""
+    """JaxMARL's coin game on its 3x3 torus: copies vectorised, compiled, stepped from Python as ours.
+
+    It draws anew in every step, and the run ends with an error if what agents see never changes.
+    """
     import jax
     import jaxmarl
 
     env = jaxmarl.make("coin_game")
     keys = jax.random.split(jax.random.PRNGKey(0), num_envs)
-    step = jax.jit(jax.vmap(env.step))
+
+    def stepped(keys: Any, states: Any, actions: Any) -> Any:
+        pairs = jax.vmap(jax.random.split)(keys)
+        return pairs[:, 0], jax.vmap(env.step)(pairs[:, 1], states, actions)
+
+    step = jax.jit(stepped)
     _, states = jax.jit(jax.vmap(env.reset))(keys)
     rng = np.random.default_rng(0)
     joint = rng.integers(0, env.action_space(env.agents[0]).n, (NUM_KEPT, len(env.agents), num_envs))
 
-    def call(k: int) -> None:
-        nonlocal states
+    def call(k: int) -> Any:
+        nonlocal keys, states
         actions = dict(zip(env.agents, joint[k], strict=True))
-        obs, states, rewards, *_ = step(keys, states, actions)
-        jax.tree.map(np.asarray, (obs, rewards))
+        keys, (obs, states, rewards, *_) = step(keys, states, actions)
+        return jax.tree.map(np.asarray, (obs, rewards))
 
+    seen = {str(call(k)[0]) for k in range(NUM_WATCHED)}
+    assert len(seen) > 1, "JaxMARL's coin game did not move"
     return Repeated(f"JaxMARL coin_game, B={num_envs}", call, num_envs, seconds)
 
 
@@ -222,21 +236,28 @@ def measure_threads(repeats: int, seconds: float) -> dict[str, Any]:
     }
 
 
-def measure_start(game_id: str) -> dict[str, Any]:
-    """Seconds from a process's start to the end of a game's first step: compiled, and from the cache."""
+def first_presets(game_id: str) -> list[str]:
+    """One preset for each of a game's rule sets, and with it for each compiled kernel."""
+    presets = GAMES[game_id].presets
+    return list({type(presets[preset]): preset for preset in reversed(list(presets))}.values())
+
+
+def measure_start(game_id: str, preset: str) -> dict[str, Any]:
+    """Seconds of wall and of CPU time of a process that plays one step: compiled, and from the cache."""
     code = (
-        f"import mixed_motive; game = mixed_motive.make({game_id!r}); game.reset(seed=0); "
+        f"import mixed_motive; game = mixed_motive.make({game_id!r}, preset={preset!r}); game.reset(seed=0); "
         "game.step([[0] * game.num_agents])"
     )
     with tempfile.TemporaryDirectory() as cache:
-        seconds = []
-        for _ in range(2):
-            start = time.perf_counter()
+        row: dict[str, Any] = {"name": f"{game_id} {preset}, first step"}
+        for part in ("compiled", "cached"):
+            start, used = time.perf_counter(), sum(os.times()[2:4])
             subprocess.run(
                 [sys.executable, "-c", code], check=True, env={**os.environ, "NUMBA_CACHE_DIR": cache}
             )
-            seconds.append(time.perf_counter() - start)
-    return {"name": f"{game_id}, first step", "compiled_seconds": seconds[0], "cached_seconds": seconds[1]}
+            row[f"{part}_seconds"] = time.perf_counter() - start
+            row[f"{part}_cpu_seconds"] = sum(os.times()[2:4]) - used
+    return row
 
 
 def measure_peer(batches: Sequence[int], repeats: int, seconds: float) -> list[dict[str, Any]]:
@@ -287,9 +308,12 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         print(f"   {threads['gain_of_second_thread']:.2f} times one thread")
     starts = results["starts"] = []
     for game_id in options.games.split(","):
-        starts.append(measure_start(game_id))
-        print(f"{starts[-1]['name']:46}{starts[-1]['compiled_seconds']:12.1f} s compiled", end="")
-        print(f"{starts[-1]['cached_seconds']:9.2f} s from the cache", flush=True)
+        for preset in first_presets(game_id):
+            row = measure_start(game_id, preset)
+            starts.append(row)
+            print(f"{row['name']:46}{row['compiled_seconds']:12.1f} s compiled", end="")
+            print(f" ({row['compiled_cpu_seconds']:.1f} CPU)", end="")
+            print(f"{row['cached_seconds']:9.2f} s from the cache ({row['cached_cpu_seconds']:.2f} CPU)")
     if "coingame" in options.games:
         results["peers"] = measure_peer(batches, *timing)
         for row in results["peers"]:

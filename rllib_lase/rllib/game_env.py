@@ -37,6 +37,7 @@ class GameEnv(MultiAgentEnv):
 
     def __init__(self, env_config: Mapping[str, Any]) -> None:
         super().__init__()
+        _refuse_taken(env_config)
         params = {"obs": "float32", **env_config}
         self.game = mixed_motive.make(params.pop("game", None), num_envs=1, auto_reset=False, **params)
         self._positions = {agent_id: i for i, agent_id in enumerate(self.game.agent_ids)}
@@ -112,6 +113,19 @@ class GameEnv(MultiAgentEnv):
         return self.game.render()
 
 
+def _refuse_taken(env_config: Mapping[str, Any]) -> None:
+    """Refuses what says how many copies there are and how they end, which is not the user's to say here."""
+    taken = sorted({"num_envs", "first_env_index", "auto_reset"} & env_config.keys())
+    if taken:
+        raise mixed_motive.GameError(
+            "env_config",
+            [
+                f"it has {', '.join(taken)}, which the env runner sets itself. "
+                "The number of copies is .env_runners(num_envs_per_env_runner=...)."
+            ],
+        )
+
+
 def make_joint_env(
     env: EnvLike, env_config: Mapping[str, Any], num_envs: int, first_env_index: int = 0
 ) -> JointEnv:
@@ -134,15 +148,7 @@ def make_joint_env(
         name = getattr(env, "__qualname__", type(env).__qualname__)
         return MultiAgentEnvCopies(env, env_config, num_envs, first_env_index, name)
     if env in mixed_motive.GAMES:
-        taken = sorted({"num_envs", "first_env_index", "auto_reset"} & env_config.keys())
-        if taken:
-            raise mixed_motive.GameError(
-                f"environment {env!r}",
-                [
-                    f"env_config has {', '.join(taken)}, which the env runner sets itself. "
-                    "The number of copies is .env_runners(num_envs_per_env_runner=...)."
-                ],
-            )
+        _refuse_taken(env_config)
         return GameCopies(env, num_envs, first_env_index, **env_config)
     tune_registry = registry._global_registry
     if not tune_registry.contains(ENV_CREATOR, env):

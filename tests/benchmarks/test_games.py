@@ -36,5 +36,5 @@ def test_a_game_that_stands_still_is_noticed():
     game = mixed_motive.make("snowdrift", 2)
     game.reset(seed=0)
     still = games.Played("still", lambda _: None, game, 0.001)
-    with pytest.raises(AssertionError, match="still: the state did not move in 64 steps"):
+    with pytest.raises(AssertionError, match=r"still: copies \[0, 1\] did not move in 64 steps"):
         still.check()

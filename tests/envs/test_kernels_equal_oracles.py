@@ -90,10 +90,19 @@ def test_kernel_equals_oracle_to_the_bit(case, num_envs, obs):
         np.testing.assert_array_equal(first_obs[b], oracle.reset())
 
     rng = np.random.default_rng(num_envs)
+    # Random actions alone hardly ever clean, eat or hunt together: mostly players do, who know how.
+    players = [mixed_motive.player(kind, game, seed=3) for kind in ("cooperator", "defector")]
+    halves = [list(range(first, game.num_agents, 2)) for first in (0, 1)]
     seen_end = False
+    events = np.zeros(len(game.count_names), int)
     for t in range(NUM_STEPS):
         actions = rng.integers(0, len(game.action_names), (num_envs, game.num_agents))
+        if t % 100 < 75:
+            for player, agents in zip(players, halves, strict=True):
+                knows = rng.random((num_envs, len(agents))) < 0.7
+                actions[:, agents] = np.where(knows, player.act(agents), actions[:, agents])
         step = game.step(actions)
+        events += step.counts.sum(axis=(0, 1))
         for b, oracle in oracles.items():
             expected = oracle.step(actions[b].tolist())
             where = f"step {t}, copy {b}"
@@ -108,3 +117,5 @@ def test_kernel_equals_oracle_to_the_bit(case, num_envs, obs):
                 seen_end = True
                 assert np.array_equal(step.final_obs[b], expected.final_obs), where
     assert seen_end
+    if num_envs == 64:
+        assert (events > 0).all(), dict(zip(game.count_names, events, strict=True))

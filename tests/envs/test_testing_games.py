@@ -43,6 +43,26 @@ def test_every_game_and_preset_passes_all_checks(game_id, preset, monkeypatch):
     assert set(report.skipped) == {"symmetry"}
 
 
+@pytest.mark.parametrize(("game_id", "preset"), PRESETS)
+def test_laws_hold_while_scripted_players_clean_eat_and_hunt(game_id, preset):
+    horizon = min(params_of(game_id, preset).horizon, 120)
+    envs = []
+
+    def make():
+        envs.append(mixed_motive.parallel_env(game_id, preset, max_cycles=horizon))
+        return envs[-1]
+
+    def policy(agent_id, obs, rng):
+        game = envs[-1].game
+        if rng.random() < 0.2:
+            return int(rng.integers(len(game.action_names)))
+        i = game.agent_ids.index(agent_id)
+        return int(mixed_motive.player(("cooperator", "defector")[i % 2], game).act([i])[0, 0])
+
+    for law in laws_of(params_of(game_id, preset)):
+        check_conservation(make, law, num_episodes=2, policy=policy)
+
+
 @pytest.mark.parametrize("obs", ["code", "float32", "rgb"])
 def test_every_encoding_passes_the_checks_of_what_agents_see(obs):
     make = functools.partial(mixed_motive.parallel_env, "stag_hunt", obs=obs)
