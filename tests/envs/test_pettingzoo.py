@@ -15,6 +15,7 @@ from pettingzoo.test import (
 
 import mixed_motive
 from mixed_motive import GameError
+from mixed_motive.pettingzoo_env import MixedMotiveParallelEnv
 from tests.envs.scenes import random_actions
 
 PRESETS = [(game_id, preset) for game_id, spec in mixed_motive.GAMES.items() for preset in spec.presets]
@@ -52,6 +53,7 @@ def test_the_checks_of_pettingzoo_pass(game_id, preset):
 @pytest.mark.parametrize(("game_id", "preset"), PRESETS)
 @pytest.mark.skipif(not HAS_PYGAME, reason="pygame is not installed")
 def test_the_render_check_of_pettingzoo_passes(game_id, preset, monkeypatch):
+    monkeypatch.setitem(MixedMotiveParallelEnv.metadata, "render_fps", 10_000)
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     render_test(faces(game_id, preset).env)
     render_test(faces(game_id, preset).raw_env)
