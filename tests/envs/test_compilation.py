@@ -19,6 +19,26 @@ def test_importing_the_games_loads_no_heavy_library():
     assert run_python(code, Path(mixed_motive.__file__).parents[1]) == "[]"
 
 
+def test_every_game_and_module_works_where_only_the_games_needs_are_installed():
+    code = """
+import importlib, pkgutil, sys
+for name in ("ray", "torch", "pandas", "matplotlib", "PIL", "pygame", "rllib_lase"):
+    sys.modules[name] = None  # importing it fails
+import mixed_motive
+for module in pkgutil.walk_packages(mixed_motive.__path__, "mixed_motive."):
+    if not module.name.endswith((".window", ".__main__")):  # the window is pygame's; the other is a command
+        importlib.import_module(module.name)
+for game_id in mixed_motive.GAMES:
+    env = mixed_motive.parallel_env(game_id, render_mode="rgb_array")
+    env.reset(seed=0)
+    env.step(dict.fromkeys(env.agents, 0))
+    assert env.render().ndim == 3
+print(len(mixed_motive.GAMES), "played")
+"""
+    played = run_python(code, Path(mixed_motive.__file__).parents[1])
+    assert played == f"{len(mixed_motive.GAMES)} played"
+
+
 def test_compiled_code_follows_a_change_in_any_file_that_it_is_made_from(tmp_path):
     package = Path(mixed_motive.__file__).parent
     shutil.copytree(package, tmp_path / "mixed_motive", ignore=shutil.ignore_patterns("__pycache__"))

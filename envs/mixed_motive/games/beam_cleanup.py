@@ -42,6 +42,7 @@ from mixed_motive.games.beams import (
     candidate_bits,
     inner_cells,
 )
+from mixed_motive.games.cleanup import thresholds_ordered
 from mixed_motive.params import Rule, param
 
 __all__ = ["PRESETS", "REFERENCES", "BeamCleanupGame", "BeamCleanupParams", "apple_chances", "waste_chances"]
@@ -61,16 +62,6 @@ def _waste_fits(p: BeamCleanupParams) -> str | None:
     return f"{found} must not exceed river_cells={p.river_cells}"
 
 
-def _thresholds_ordered(p: BeamCleanupParams) -> str | None:
-    if p.threshold_restoration < p.threshold_depletion:
-        return None
-    return (
-        f"threshold_restoration={p.threshold_restoration} must lie below "
-        f"threshold_depletion={p.threshold_depletion}: "
-        "apples grow at their full rate up to the former share of waste, and not at all from the latter on"
-    )
-
-
 @dataclasses.dataclass(frozen=True)
 class BeamCleanupParams(BeamParams):
     """Parameters of Cleanup with beams."""
@@ -83,7 +74,7 @@ class BeamCleanupParams(BeamParams):
             _cells_fit,
         ),
         Rule(("initial_waste", "max_waste", "river_cells"), _waste_fits),
-        Rule(("threshold_restoration", "threshold_depletion"), _thresholds_ordered),
+        Rule(("threshold_restoration", "threshold_depletion"), thresholds_ordered),
     )
 
     sideways: bool = param("whether river and orchard lie at the left and right, not at top and bottom")

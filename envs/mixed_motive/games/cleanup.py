@@ -70,7 +70,8 @@ def _start_fits(p: CleanupParams) -> str | None:
     return f"initial_waste={p.initial_waste} is more than max_waste={p.max_waste}"
 
 
-def _thresholds_ordered(p: CleanupParams) -> str | None:
+def thresholds_ordered(p: Any) -> str | None:
+    """Why the thresholds of a kind of Cleanup make no sense, or None."""
     if p.threshold_restoration < p.threshold_depletion:
         return None
     return (
@@ -89,7 +90,7 @@ class CleanupParams(GridParams):
         Rule(("river_rows", "orchard_rows", "height"), _rows_fit),
         Rule(("max_waste", "river_rows", "width"), _waste_fits),
         Rule(("initial_waste", "max_waste"), _start_fits),
-        Rule(("threshold_restoration", "threshold_depletion"), _thresholds_ordered),
+        Rule(("threshold_restoration", "threshold_depletion"), thresholds_ordered),
     )
 
     river_rows: int = param("rows of river at the top", 1, 255)
