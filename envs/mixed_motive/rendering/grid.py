@@ -133,7 +133,7 @@ def draw_grid(
         facing: Where each agent looks: 0 up, 1 right, 2 down, 3 left.
 
     Returns:
-        (rows, columns, 3) uint8: about 288 pixels on the longer side of the map, up to 640 if it is large, but
+        (rows, columns, 3) uint8: about 288 pixels on the longer side of the map, 640 if it is large, but
         at least 8 for each cell; and a bar of the episode's progress below.
     """
     height, width = codes.shape
