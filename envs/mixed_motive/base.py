@@ -6,6 +6,7 @@ What a game adds stands in `game_parts`; checking, seeding, state and buffers ar
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -110,9 +111,12 @@ class BatchedGame(GameParts):
         self._palette = self._make_palette() if obs == "rgb" else None
         self._buffers = self.new_buffers()
         # What the kernel writes where `obs` is made from it.
-        native_shape = (num_envs, self.num_agents, *self._native_shape()) if self._derived else (0,)
+        native_shape = (num_envs if self._derived else 0, self.num_agents, *self._native_shape())
         self._native_obs: npt.NDArray[np.uint8] = np.zeros(native_shape, np.uint8)
         self._native_final_obs = np.zeros_like(self._native_obs)
+        size = math.prod(native_shape[2:])
+        self._flat_native = self._native_obs.reshape(*native_shape[:2], size)
+        self._flat_native_final = self._native_final_obs.reshape(*native_shape[:2], size)
         cuts = [num_envs * k // self.num_threads for k in range(self.num_threads + 1)]
         self._slices = [slice(first, last) for first, last in itertools.pairwise(cuts)]
         self._pool = ThreadPoolExecutor(self.num_threads - 1) if self.num_threads > 1 else None
@@ -175,8 +179,8 @@ class BatchedGame(GameParts):
                 self.first_env_index, self.first_env_index + self.num_envs
             )
         obs = self._new_obs()
-        native = self._native_obs if self._derived else obs
-        self._kernel.reset(counters, *self._arrays, flat_obs(native), self._native, *self._constants)
+        native = self._flat_native if self._derived else flat_obs(obs)
+        self._kernel.reset(counters, *self._arrays, native, self._native, *self._constants)
         if self._derived:
             encode(self._native_obs, self._palette, obs)
         self._started = True
@@ -212,7 +216,7 @@ class BatchedGame(GameParts):
         self._actions[...] = given
         arrays = out.arrays
         if self._derived:
-            arrays = (flat_obs(self._native_obs), *arrays[1:4], flat_obs(self._native_final_obs), *arrays[5:])
+            arrays = (self._flat_native, *arrays[1:4], self._flat_native_final, *arrays[5:])
         if self._pool is None:
             refused = self._kernel.step(
                 self._actions,
@@ -252,7 +256,7 @@ class BatchedGame(GameParts):
         self._require_started("observe")
         obs = self._new_obs()
         if self._derived:
-            self._write_obs(flat_obs(self._native_obs))
+            self._write_obs(self._flat_native)
             encode(self._native_obs, self._palette, obs)
         else:
             self._write_obs(flat_obs(obs))

@@ -126,8 +126,7 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
             GameError: If the seed is no integer in that range.
         """
         obs = self.game.reset(seed)
-        self.agents = list(self.possible_agents)
-        self._in_game = set(self.agents)
+        self._read_agents()
         if self.render_mode == "human":
             self.render()
         return dict(zip(self.agents, obs[0])), {agent_id: {} for agent_id in self.agents}
@@ -174,8 +173,7 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
                 [values[i] for i in acted] for values in (rewards, terminations, truncations, counts)
             )
         if True in terminations or True in truncations:
-            self.agents = [a for a, left, cut in zip(agents, terminations, truncations) if not (left or cut)]
-            self._in_game = set(self.agents)
+            self._read_agents()
         if self.render_mode == "human":
             self.render()
         names = self.game.count_names
@@ -186,6 +184,10 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
             dict(zip(agents, truncations)),
             {a: dict(zip(names, values)) for a, values in zip(agents, counts)},
         )
+
+    def _read_agents(self) -> None:
+        self.agents = list(self.game.in_game())
+        self._in_game = set(self.agents)
 
     def _call_problems(self, actions: Mapping[str, int]) -> list[str]:
         if not self.agents:
@@ -213,8 +215,7 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
             GameError: If it does not fit the game. Nothing has changed then.
         """
         self.game.set_state(state)
-        self.agents = list(self.game.in_game())
-        self._in_game = set(self.agents)
+        self._read_agents()
 
     def render(self) -> npt.NDArray[np.uint8] | str | None:
         """A picture (H, W, 3) uint8, a text, or None with the picture shown in a window, by `render_mode`."""

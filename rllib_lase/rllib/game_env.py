@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,7 @@ class GameEnv(MultiAgentEnv):
 
     def __init__(self, env_config: Mapping[str, Any]) -> None:
         super().__init__()
-        _refuse_taken(env_config)
+        _refuse_taken(env_config, ("num_envs", "auto_reset"))
         params = {"obs": "float32", **env_config}
         self.game = mixed_motive.make(params.pop("game", None), num_envs=1, auto_reset=False, **params)
         self._positions = {agent_id: i for i, agent_id in enumerate(self.game.agent_ids)}
@@ -113,9 +113,9 @@ class GameEnv(MultiAgentEnv):
         return self.game.render()
 
 
-def _refuse_taken(env_config: Mapping[str, Any]) -> None:
+def _refuse_taken(env_config: Mapping[str, Any], names: Sequence[str]) -> None:
     """Refuses what says how many copies there are and how they end, which is not the user's to say here."""
-    taken = sorted({"num_envs", "first_env_index", "auto_reset"} & env_config.keys())
+    taken = [name for name in names if name in env_config]
     if taken:
         raise mixed_motive.GameError(
             "env_config",
@@ -148,7 +148,7 @@ def make_joint_env(
         name = getattr(env, "__qualname__", type(env).__qualname__)
         return MultiAgentEnvCopies(env, env_config, num_envs, first_env_index, name)
     if env in mixed_motive.GAMES:
-        _refuse_taken(env_config)
+        _refuse_taken(env_config, ("auto_reset", "first_env_index", "num_envs"))
         return GameCopies(env, num_envs, first_env_index, **env_config)
     tune_registry = registry._global_registry
     if not tune_registry.contains(ENV_CREATOR, env):

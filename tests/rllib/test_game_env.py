@@ -155,3 +155,13 @@ def test_the_number_of_copies_in_env_config_is_refused_with_the_setting_to_use()
 def test_a_wrong_parameter_of_a_game_is_named() -> None:
     with pytest.raises(mixed_motive.GameError, match="num_agent"):
         make_joint_env("cleanup", {"num_agent": 3}, 1)
+
+
+def test_one_copy_may_have_any_index_but_is_one_copy() -> None:
+    env = GameEnv({"game": "snowdrift", "first_env_index": 2})
+    game = mixed_motive.make("snowdrift", num_envs=3)
+    np.testing.assert_array_equal(np.stack(list(env.reset(seed=4)[0].values())), game.reset(4)[2])
+    with pytest.raises(
+        mixed_motive.GameError, match="it has num_envs, auto_reset, which the env runner sets"
+    ):
+        GameEnv({"game": "snowdrift", "num_envs": 2, "auto_reset": True})
