@@ -231,10 +231,14 @@ def test_the_page_has_a_row_for_every_game_and_preset():
     assert set(rows_of_the_page()) == every - {("ipd", "lase")}  # which is the matrix game's first preset
 
 
-@pytest.mark.parametrize(("game_id", "preset"), list(rows_of_the_page()))
+def row_to_check(game_id, preset):
+    """A row, with those of long episodes, which take up to a minute, left to the long tests."""
+    long = mixed_motive.GAMES[game_id].presets[preset].horizon >= 1000
+    return pytest.param(game_id, preset, marks=[pytest.mark.learning] if long else [])
+
+
+@pytest.mark.parametrize(("game_id", "preset"), [row_to_check(*row) for row in rows_of_the_page()])
 def test_the_page_says_what_the_command_says(game_id, preset):
-    if mixed_motive.GAMES[game_id].presets[preset].horizon >= 1000:
-        pytest.skip("takes a minute; the others show that the page follows the code")
     diagram = diagram_of(game_id, preset)
     ends = [curve.mean[k] for k in (0, -1) for curve in (diagram.cooperator, diagram.defector)]
     assert rows_of_the_page()[game_id, preset] == [*(f"{end:.2f}" for end in ends), diagram.verdict]
