@@ -141,6 +141,28 @@ class PolicyNet(nn.Module):
             state = torch.cat([hidden.squeeze(0), cell.squeeze(0)], -1)
         return self.heads(torch.cat(outputs)), state
 
+    def forward_fragment(self, obs: Tensor, state: Tensor | None, dones: Tensor) -> PolicyOutput:
+        """Heads over a whole fragment, recurrent or not.
+
+        Args:
+            obs: `(T, B, *obs)`.
+            state: `(B, 2 * lstm_size)` at the fragment's start; None for a feed-forward policy.
+            dones: `(T, B)` bool, the copy's episode ended in step t, so that the next one begins in t + 1.
+
+        Returns:
+            Heads `(T, B, ...)`.
+
+        Raises:
+            ValueError: if the policy is recurrent and there is no state.
+        """
+        if self.lstm is None:
+            flat = self(obs.flatten(0, 1))
+            return PolicyOutput(*(head.unflatten(0, obs.shape[:2]) for head in flat))
+        if state is None:
+            raise ValueError("a recurrent policy needs state_in; the rollout has none")
+        resets = torch.cat([torch.zeros_like(dones[:1]), dones[:-1]])
+        return self.forward_sequence(obs, state, resets)[0]
+
 
 class SRNet(nn.Module):
     """SR value and SR policy on shared convolutions.

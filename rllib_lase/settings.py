@@ -17,11 +17,9 @@ from typing import Any, Literal
 MAX_SEED = 2**31 - 1
 
 Optimizer = Literal["a2c", "ppo"]
-SRPolicyRule = Literal["eq5", "soft_q"]
-RewardAggregation = Literal["sum", "mean"]
 
 
-def _setting(
+def setting(
     default: Any,
     help_text: str,
     *,
@@ -40,39 +38,39 @@ def _setting(
 class Settings:
     """Settings shared by every algorithm. Names are RLlib's where RLlib has the setting."""
 
-    optimizer: Optimizer = _setting("ppo", "policy optimiser: a2c (the paper's) or ppo (clipped surrogate)")
-    num_env_runners: int = _setting(0, "remote sampling actors; 0 samples in this process", minimum=0)
-    num_envs_per_env_runner: int = _setting(32, "copies of the game that one runner steps at once", minimum=1)
-    rollout_fragment_length: int = _setting(50, "steps of each copy in one sample-update round", minimum=1)
-    rounds_per_iteration: int = _setting(4, "sample-update rounds in one RLlib iteration", minimum=1)
-    schedule_env_steps: int = _setting(
+    optimizer: Optimizer = setting("ppo", "policy optimiser: a2c (the paper's) or ppo (clipped surrogate)")
+    num_env_runners: int = setting(0, "remote sampling actors; 0 samples in this process", minimum=0)
+    num_envs_per_env_runner: int = setting(32, "copies of the game that one runner steps at once", minimum=1)
+    rollout_fragment_length: int = setting(50, "steps of each copy in one sample-update round", minimum=1)
+    rounds_per_iteration: int = setting(4, "sample-update rounds in one RLlib iteration", minimum=1)
+    schedule_env_steps: int = setting(
         400_000, "env steps over which the linear schedules run; then they stay at their end", minimum=1
     )
 
-    lr: float = _setting(1e-3, "Adam's learning rate of the policies at the start", above=0)
-    lr_end: float = _setting(1e-4, "learning rate of the policies at the end of the schedule", minimum=0)
-    gamma: float = _setting(0.99, "discount factor", minimum=0, maximum=1)
-    lambda_: float = _setting(0.95, "GAE's lambda; 0 is the TD error", minimum=0, maximum=1)
-    vf_loss_coeff: float = _setting(0.5, "weight of the value loss", minimum=0)
-    entropy_coeff: float = _setting(0.01, "weight of the entropy bonus at the start", minimum=0)
-    entropy_coeff_end: float = _setting(0.01, "weight of the entropy bonus at the end", minimum=0)
-    grad_clip: float = _setting(0.5, "bound on each agent's own gradient norm", above=0)
-    normalize_advantages: bool = _setting(True, "standardise advantages per agent and round")
-    reward_scale: float = _setting(
+    lr: float = setting(1e-3, "Adam's learning rate of the policies at the start", above=0)
+    lr_end: float = setting(1e-4, "learning rate of the policies at the end of the schedule", minimum=0)
+    gamma: float = setting(0.99, "discount factor", minimum=0, maximum=1)
+    lambda_: float = setting(0.95, "GAE's lambda; 0 is the TD error", minimum=0, maximum=1)
+    vf_loss_coeff: float = setting(0.5, "weight of the value loss", minimum=0)
+    entropy_coeff: float = setting(0.01, "weight of the entropy bonus at the start", minimum=0)
+    entropy_coeff_end: float = setting(0.01, "weight of the entropy bonus at the end", minimum=0)
+    grad_clip: float = setting(0.5, "bound on each agent's own gradient norm", above=0)
+    normalize_advantages: bool = setting(True, "standardise advantages per agent and round")
+    reward_scale: float = setting(
         1.0, "factor on rewards in the policy's returns (never in reports)", above=0
     )
-    epsilon_start: float = _setting(0.0, "share of uniform random actions at the start", minimum=0, maximum=1)
-    epsilon_end: float = _setting(0.0, "share of uniform random actions at the end", minimum=0, maximum=1)
+    epsilon_start: float = setting(0.0, "share of uniform random actions at the start", minimum=0, maximum=1)
+    epsilon_end: float = setting(0.0, "share of uniform random actions at the end", minimum=0, maximum=1)
 
-    clip_param: float = _setting(0.2, "ppo: clip range of the probability ratio", above=0)
-    num_epochs: int = _setting(3, "ppo: passes over each round's data", minimum=1)
-    num_minibatches: int = _setting(4, "ppo: minibatches per pass", minimum=1)
+    clip_param: float = setting(0.2, "ppo: clip range of the probability ratio", above=0)
+    num_epochs: int = setting(3, "ppo: passes over each round's data", minimum=1)
+    num_minibatches: int = setting(4, "ppo: minibatches per pass", minimum=1)
 
-    hidden_size: int = _setting(128, "units of the fully connected layers", minimum=1)
-    use_lstm: bool = _setting(False, "put an LSTM between the encoder and the heads of the policy")
-    lstm_size: int = _setting(128, "units of the LSTM", minimum=1)
+    hidden_size: int = setting(128, "units of the fully connected layers", minimum=1)
+    use_lstm: bool = setting(False, "put an LSTM between the encoder and the heads of the policy")
+    lstm_size: int = setting(128, "units of the LSTM", minimum=1)
 
-    record_fraction: float = _setting(
+    record_fraction: float = setting(
         0.02, "share of all steps whose gift weights are recorded for plots", minimum=0, maximum=1
     )
 
@@ -111,42 +109,6 @@ class Settings:
         if errors:
             raise SettingsError(errors)
         return changed
-
-
-@dataclass(frozen=True)
-class GOSettings(Settings):
-    """Group optimisation: everyone learns from the group's reward."""
-
-    reward_aggregation: RewardAggregation = _setting("mean", "learn from the sum or the mean of all rewards")
-
-
-@dataclass(frozen=True)
-class LASESettings(Settings):
-    """Settings of social relationship inference and gifting (method: Eq. 2-5)."""
-
-    sr_policy_rule: SRPolicyRule = _setting("eq5", "rule of the SR policy: the paper's eq5, or soft_q")
-    sr_temperature: float = _setting(0.2, "soft_q: weight of the entropy", minimum=0)
-    sr_entropy_coeff: float = _setting(0.05, "eq5: weight of the SR policy's entropy bonus", minimum=0)
-    gamma_sr: float = _setting(0.99, "discount factor of the SR value network", minimum=0, maximum=1)
-    sr_lr: float = _setting(1e-3, "Adam's learning rate of the SR networks", above=0)
-    conversion_lr: float = _setting(1e-3, "Adam's learning rate of the conversion network", above=0)
-    delta: float = _setting(
-        0.1, "Eq. 4: weight of the L1 term against the cross-entropy", minimum=0, maximum=1
-    )
-    sr_update_frequency: int = _setting(1, "rounds from one update of the SR networks to the next", minimum=1)
-    sr_num_updates: int = _setting(2, "minibatches in one update of the SR networks", minimum=1)
-    sr_batch_size: int = _setting(320, "transitions in one minibatch of Eq. 5, per agent", minimum=1)
-    conversion_batch_size: int = _setting(
-        320, "(step, co-player) pairs in one minibatch of Eq. 4, per agent", minimum=1
-    )
-    replay_capacity: int = _setting(16_384, "recent env steps kept for Eq. 4 and 5", minimum=1)
-    sr_grad_clip: float = _setting(
-        1.0, "bound on the gradient norm of the SR and conversion networks", above=0
-    )
-    min_q_spread: float = _setting(
-        1e-3, "Eq. 3: where max Q - min Q is below this, the weight is 0", minimum=0
-    )
-    gift_negative_rewards: bool = _setting(True, "Eq. 2: share penalties too; False keeps them at home")
 
 
 class SettingsError(ValueError):

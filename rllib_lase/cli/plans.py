@@ -138,10 +138,14 @@ def check_learner(name: str, words: Words, option: str) -> tuple[AlgorithmSpec, 
         )
         return None
     spec, fixed = resolve_algorithm(name)
+    game = words.values.get("game", "")
+    reason = spec.unsupported(game, dict(words.values.get("game_params", ())))
+    if reason:
+        words.problems.append(f"{option}: {spec.algo_id} cannot play {game}: {reason}")
     given = cast("Optimizer | None", words.values.get("optimizer"))
     if fixed and given and fixed != given and option == "--algo":
         words.problems.append(f"--optimizer: {name!r} is short for independent ({fixed}), found {given!r}")
-    return spec, fixed or given or default_optimizer(words.values.get("game", ""))
+    return spec, fixed or given or default_optimizer(game)
 
 
 def check_settings(

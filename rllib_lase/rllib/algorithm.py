@@ -6,7 +6,7 @@ import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import ray
@@ -16,6 +16,7 @@ from ray.rllib.core import COMPONENT_OPTIMIZER, COMPONENT_RL_MODULE
 from ray.rllib.core.learner.training_data import TrainingData
 from ray.rllib.utils.annotations import override
 from ray.rllib.utils.metrics import ENV_RUNNER_RESULTS, WEIGHTS_SEQ_NO
+from torch import Tensor
 
 from rllib_lase.evaluation.metrics import equality
 from rllib_lase.rllib.checkpoints import CheckpointError, load_tree, save_tree
@@ -65,11 +66,23 @@ class SocialAlgorithm(Algorithm):
     """Runs `rounds_per_iteration` sample-update rounds per iteration.
 
     Attributes:
+        config_class: The algorithm's own config; it builds this class.
         report: What the latest iteration saw.
     """
 
+    config_class: ClassVar[type[SocialConfig]] = SocialConfig
     config: SocialConfig
     report: IterationReport
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.config_class.algorithm_class = cls
+
+    @classmethod
+    @override(Algorithm)
+    def get_default_config(cls) -> SocialConfig:
+        """A fresh config of the algorithm's own class."""
+        return cls.config_class()
 
     @override(Algorithm)
     def setup(self, config: Any) -> None:
@@ -126,9 +139,14 @@ class SocialAlgorithm(Algorithm):
         )
         return ceilings[0]
 
-    def judge(self, rollout: JointRollout) -> LearntRewards:
-        """What the social preference makes of any rollout of these agents, gift weights at every step."""
-        learnt: LearntRewards = self._ask_learner(lambda learner: learner.judge(rollout))
+    def judge(self, rollout: JointRollout, carry: Tensor | None = None) -> LearntRewards:
+        """What the social preference makes of any rollout of these agents, gift weights at every step.
+
+        Args:
+            rollout: The experience.
+            carry: That of the fragment before, if this one goes on where it ended.
+        """
+        learnt: LearntRewards = self._ask_learner(lambda learner: learner.judge(rollout, carry))
         return learnt
 
     def module_state(self) -> dict[str, Any]:
@@ -332,9 +350,10 @@ class SocialAlgorithm(Algorithm):
         nested = folder / "algorithm"
         folder = nested if nested.is_dir() else folder
         saved = load_tree(folder, kind=_FORMAT_KIND)["config"]
-        default = cast("type[SocialConfig]", type(cls.get_default_config()))
-        if cls is not SocialAlgorithm and saved["algo_id"] != default.algo_id:
-            raise CheckpointError(f"{folder} is of algorithm {saved['algo_id']!r}, not {default.algo_id!r}")
+        if cls is not SocialAlgorithm and saved["algo_id"] != cls.config_class.algo_id:
+            raise CheckpointError(
+                f"{folder} is of algorithm {saved['algo_id']!r}, not {cls.config_class.algo_id!r}"
+            )
         algorithm = SocialConfig.from_json(saved).build_algo()
         algorithm.restore_from_path(folder)
         return cast(Self, algorithm)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ray.rllib.algorithms.algorithm import Algorithm
-from ray.rllib.utils.annotations import override
-
 from rllib_lase.rllib.algorithm import SocialAlgorithm
 from rllib_lase.rllib.config import SocialConfig
 from rllib_lase.social.go import GOHook
@@ -21,18 +18,11 @@ class LASEConfig(SocialConfig):
     algo_id: ClassVar[str] = "lase"
     hook_class: ClassVar[type[SocialHook]] = LASEHook
 
-    def __init__(self, algo_class: type | None = None) -> None:
-        super().__init__(algo_class or LASE)
-
 
 class LASE(SocialAlgorithm):
     """Learning to balance Altruism and Self-interest based on Empathy (Kong et al. 2024)."""
 
-    @classmethod
-    @override(Algorithm)
-    def get_default_config(cls) -> LASEConfig:
-        """`LASEConfig`."""
-        return LASEConfig()
+    config_class: ClassVar[type[SocialConfig]] = LASEConfig
 
 
 class LASEUniformConfig(SocialConfig):
@@ -41,18 +31,11 @@ class LASEUniformConfig(SocialConfig):
     algo_id: ClassVar[str] = "lase_uniform"
     hook_class: ClassVar[type[SocialHook]] = LASEUniformHook
 
-    def __init__(self, algo_class: type | None = None) -> None:
-        super().__init__(algo_class or LASEUniform)
-
 
 class LASEUniform(SocialAlgorithm):
     """LASE that predicts co-players to act uniformly."""
 
-    @classmethod
-    @override(Algorithm)
-    def get_default_config(cls) -> LASEUniformConfig:
-        """`LASEUniformConfig`."""
-        return LASEUniformConfig()
+    config_class: ClassVar[type[SocialConfig]] = LASEUniformConfig
 
 
 class GOConfig(SocialConfig):
@@ -61,18 +44,11 @@ class GOConfig(SocialConfig):
     algo_id: ClassVar[str] = "go"
     hook_class: ClassVar[type[SocialHook]] = GOHook
 
-    def __init__(self, algo_class: type | None = None) -> None:
-        super().__init__(algo_class or GO)
-
 
 class GO(SocialAlgorithm):
     """Everybody learns from the group's reward."""
 
-    @classmethod
-    @override(Algorithm)
-    def get_default_config(cls) -> GOConfig:
-        """`GOConfig`."""
-        return GOConfig()
+    config_class: ClassVar[type[SocialConfig]] = GOConfig
 
 
 class IndependentConfig(SocialConfig):
@@ -81,15 +57,8 @@ class IndependentConfig(SocialConfig):
     algo_id: ClassVar[str] = "independent"
     hook_class: ClassVar[type[SocialHook]] = IndependentHook
 
-    def __init__(self, algo_class: type | None = None) -> None:
-        super().__init__(algo_class or Independent)
-
 
 class Independent(SocialAlgorithm):
     """Everybody learns from its own reward."""
 
-    @classmethod
-    @override(Algorithm)
-    def get_default_config(cls) -> IndependentConfig:
-        """`IndependentConfig`."""
-        return IndependentConfig()
+    config_class: ClassVar[type[SocialConfig]] = IndependentConfig

@@ -11,6 +11,9 @@ import importlib
 import operator
 from typing import Any, ClassVar, Self
 
+import numpy as np
+from numpy.typing import NDArray
+from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
@@ -20,8 +23,10 @@ from ray.rllib.utils.annotations import override
 from mixed_motive import GAMES
 from rllib_lase.defaults import default_settings
 from rllib_lase.registry import ALGORITHMS, AlgorithmSpec
+from rllib_lase.rllib.added_actions import with_added_actions
 from rllib_lase.rllib.checkpoints import CheckpointError
 from rllib_lase.rllib.env_runner import BatchedEnvRunner
+from rllib_lase.rllib.joint_env import JointEnv
 from rllib_lase.rllib.learner import SocialLearner
 from rllib_lase.rllib.modules import SocialModule
 from rllib_lase.settings import MAX_SEED, Settings, SettingsError, setting_names, unknown_settings
@@ -40,13 +45,17 @@ class SocialConfig(AlgorithmConfig):
     Attributes:
         algo_id: Key in `rllib_lase.registry.ALGORITHMS`.
         hook_class: The social preference.
+        learner_class: Who learns.
+        algorithm_class: What it builds; set by the algorithm that names it as its `config_class`.
     """
 
     algo_id: ClassVar[str]
     hook_class: ClassVar[type[SocialHook]]
+    learner_class: ClassVar[type[SocialLearner]] = SocialLearner
+    algorithm_class: ClassVar[type[Algorithm]]
 
     def __init__(self, algo_class: type | None = None) -> None:
-        super().__init__(algo_class=algo_class)
+        super().__init__(algo_class=algo_class or self.algorithm_class)
         self.explicit_settings: list[str] = []
         self.env_runner_cls = BatchedEnvRunner
         self._dont_auto_sync_env_runner_states = True
@@ -73,6 +82,9 @@ class SocialConfig(AlgorithmConfig):
                 f"env_config: obs={encoding!r} is not what these networks read; "
                 f"leave it out, or choose one of {', '.join(NETWORK_ENCODINGS)}"
             )
+        reason = self.spec.unsupported(self.env, self.env_config) if isinstance(self.env, str) else None
+        if reason:
+            errors.append(f"env: {self.algo_id} cannot play {self.env}: {reason}")
         if self.seed is not None and not 0 <= self.seed <= MAX_SEED:
             errors.append(f"seed: {self.seed} is out of range; it must be at least 0 and at most {MAX_SEED}")
         if errors:
@@ -178,13 +190,22 @@ class SocialConfig(AlgorithmConfig):
 
     @override(AlgorithmConfig)
     def get_default_learner_class(self) -> type[SocialLearner]:
-        """Ours."""
-        return SocialLearner
+        """The algorithm's own."""
+        return self.learner_class
 
     @override(AlgorithmConfig)
     def get_default_rl_module_spec(self) -> RLModuleSpec:
         """Ours; spaces and model config come per agent."""
         return RLModuleSpec(module_class=SocialModule)
+
+    def adapt_env(self, env: JointEnv) -> JointEnv:
+        """The environment with the actions that the social preference adds, if it adds any."""
+        settings = self.settings()
+
+        def table(num_actions: int, stay_action: int | None) -> NDArray[np.int64] | None:
+            return self.hook_class.action_table(settings, num_actions, stay_action)
+
+        return with_added_actions(env, table)
 
     def joint_spaces(self, spaces: dict[str, Any]) -> JointSpaces:
         """The agents' spaces in order, from what runners report (module id -> pair of spaces)."""

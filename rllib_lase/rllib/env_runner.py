@@ -91,7 +91,8 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         if self.worker_index == 0 and self.num_workers > 0 and not config.create_env_on_local_worker:
             return
         first = max(0, self.worker_index - 1) * self.num_envs
-        self.env = make_joint_env(config.env, self._env_context(), self.num_envs, first)
+        env = make_joint_env(config.env, self._env_context(), self.num_envs, first)
+        self.env = env if self._episodes_mode else config.adapt_env(env)
         self._lanes = np.arange(first, first + self.num_envs)
         self._account = EpisodeAccount(len(self.env.agent_ids), self.num_envs, len(self.env.count_names))
         self._needs_reset = True

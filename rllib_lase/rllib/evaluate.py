@@ -81,6 +81,7 @@ def evaluate(algorithm: SocialAlgorithm, num_episodes: int, seed: int) -> Social
     finished, after = [], []
     weight_sum, weight_steps = np.zeros((agents, agents)), np.zeros(agents)
     episodes_per_copy = np.zeros(copies, np.int64)
+    carry = None
     while episodes_per_copy.min() < quota:
         rollout = runner.sample_rollout(length, 0.0)
         if rollout.lane_steps.max() > quota * MAX_EPISODE_STEPS:
@@ -89,7 +90,8 @@ def evaluate(algorithm: SocialAlgorithm, num_episodes: int, seed: int) -> Social
                 "evaluation needs whole episodes. Truncate episodes in the environment"
             )
         episodes_per_copy += rollout.dones.sum(0)
-        learnt = algorithm.judge(rollout)
+        learnt = algorithm.judge(rollout, carry)
+        carry = learnt.carry
         finished.append(plain.add(rollout))
         rewards_after = learnt.rewards.numpy() if learnt.gift_weights is not None else rollout.rewards
         no_counts = rollout.counts[..., :0]

@@ -48,6 +48,8 @@ class GameCopies(JointEnv):
         self.action_spaces = MappingProxyType(dict.fromkeys(self.agent_ids, self.game.action_space))
         self.groups = (tuple(range(len(self.agent_ids))),)
         self.count_names = tuple(self.game.count_names)
+        names = self.game.action_names
+        self.stay_action = names.index("stay") if "stay" in names else None
         self.max_collective_reward = self.game.max_collective_reward
         self._buffers = self.game.new_buffers()
         self._next_obs = _agent_major(self._buffers.obs)

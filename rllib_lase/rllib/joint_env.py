@@ -52,6 +52,7 @@ class JointEnv(abc.ABC):
         count_names: Names of the C counted events.
         final_obs: Per group `(n, B, *obs)`; the last observation of the old episode, valid for copies whose
             episode ended in the latest step.
+        stay_action: The action that does nothing, or None if there is none or it is unknown.
         max_collective_reward: Ceiling of the collective reward per episode, or None if unknown.
     """
 
@@ -62,6 +63,7 @@ class JointEnv(abc.ABC):
     groups: tuple[tuple[int, ...], ...]
     count_names: tuple[str, ...]
     final_obs: tuple[NDArray[Any], ...]
+    stay_action: int | None = None
     max_collective_reward: float | None = None
 
     @abc.abstractmethod

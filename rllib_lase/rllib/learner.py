@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
@@ -21,9 +20,9 @@ from rllib_lase.rllib.modules import SocialModule
 from rllib_lase.rllib.schedules import Schedules
 from rllib_lase.rollout import JointRollout, TensorRollout, concatenate
 from rllib_lase.settings import Settings
-from rllib_lase.social.hook import JointSpaces, LearntRewards, Networks, SocialHook
+from rllib_lase.social.carry import LaneCarry
+from rllib_lase.social.hook import POLICY, JointSpaces, LearntRewards, Networks, SocialHook
 
-POLICY = "policy"
 SOCIAL_STATE = "social"
 
 
@@ -48,6 +47,7 @@ class SocialLearner(TorchLearner):
         self.hook = self.config.make_hook(self.spaces())
         self._schedules = Schedules(self.settings)
         self._rounds = 0
+        self._carry = LaneCarry()
         self._recorder = np.random.default_rng(np.random.SeedSequence(self.config.seed, spawn_key=(2,)))
         self._shuffler = torch.Generator()
         if self.config.seed is None:
@@ -69,7 +69,7 @@ class SocialLearner(TorchLearner):
         return [cast(SocialModule, module.unwrapped()) for module in self.module.values()]
 
     def _networks(self) -> list[Networks]:
-        return [dict(module.social.items()) for module in self._modules()]
+        return [{POLICY: module.policy, **module.social} for module in self._modules()]
 
     @override(TorchLearner)
     def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
@@ -138,20 +138,23 @@ class SocialLearner(TorchLearner):
     def _update_round(self, rollout: JointRollout, env_steps: int) -> None:
         self._rounds += 1
         self._schedules.set(env_steps)
-        clock = time.perf_counter()
         recorded = self._recorder.random(rollout.dones.shape) < self.settings.record_fraction
         data = rollout.to_tensors(self.device)
         record_mask = torch.from_numpy(recorded).to(self.device)
         networks = self._networks()
-        learnt = self.hook.rewards(data, networks, record_mask)
-        clock = self._lap("relationships", clock)
+        carry = self._carry.take(rollout, self._initial_carry(rollout))
+        learnt = self.hook.rewards(data, networks, record_mask, carry)
+        self._carry.keep(rollout, learnt.carry)
         self._report_gifts(data, learnt, record_mask)
+        self.hook.observe(rollout, networks)
         self._update_policies(data, learnt)
-        clock = self._lap("policy", clock)
-        self.hook.observe(rollout)
         for _ in range(self.hook.updates_due(self._rounds)):
             self._update_social(networks)
         self._report["rounds"] += 1
+
+    def _initial_carry(self, rollout: JointRollout) -> Tensor | None:
+        initial = self.hook.initial_carry(rollout.num_envs)
+        return None if initial is None else initial.to(self.device)
 
     def _update_policies(self, data: TensorRollout, learnt: LearntRewards) -> None:
         settings = self.settings
@@ -214,18 +217,15 @@ class SocialLearner(TorchLearner):
         self, agent: int, module: SocialModule, data: TensorRollout, rows: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """Logits `(M, A)` and values `(M,)` of one agent on its own observations."""
-        obs = data.obs[agent][:-1]
+        obs, state, dones = data.obs[agent][:-1], data.state_in[agent], data.dones
         if not self.settings.use_lstm:
             flat = obs.flatten(0, 1)
             output = module.policy(flat if rows is None else flat[rows])
             return output.action_dist_inputs, output.vf_preds
-        state, dones = data.state_in[agent], data.dones
-        if state is None:
-            raise ValueError("a recurrent policy needs state_in; the rollout has none")
-        resets = torch.cat([torch.zeros_like(dones[:1]), dones[:-1]])
         if rows is not None:
-            obs, state, resets = obs[:, rows], state[rows], resets[:, rows]
-        sequence, _ = module.policy.forward_sequence(obs, state, resets)
+            obs, dones = obs[:, rows], dones[:, rows]
+            state = None if state is None else state[rows]
+        sequence = module.policy.forward_fragment(obs, state, dones)
         return sequence.action_dist_inputs.flatten(0, 1), sequence.vf_preds.flatten()
 
     @staticmethod
@@ -237,10 +237,8 @@ class SocialLearner(TorchLearner):
         """One update of the hook's networks; all gradients first: a loss may pass through another group."""
         gradients = {}
         for group, losses in self.hook.losses(networks).items():
-            clock = time.perf_counter()
             gradients[group] = self._gradients(group, losses)
             self._note({f"{group}_loss": losses.detach()})
-            self._lap(group, clock)
         for group, own in gradients.items():
             self._step(group, own, self.hook.grad_clip(group))
 
@@ -282,19 +280,17 @@ class SocialLearner(TorchLearner):
 
     # --- evaluation -------------------------------------------------------------------------------
 
-    def judge(self, rollout: JointRollout) -> LearntRewards:
+    def judge(self, rollout: JointRollout, carry: Tensor | None = None) -> LearntRewards:
         """What the hook makes of a rollout, with gift weights at every step. Changes nothing.
 
         Args:
             rollout: Any rollout of these agents, for example of an evaluation.
+            carry: That of the fragment before, if this one goes on where it ended.
         """
         data = rollout.to_tensors(self.device)
         everywhere = torch.ones_like(data.dones)
-        learnt = self.hook.rewards(data, self._networks(), everywhere)
-        weights, shared = (
-            None if part is None else part.cpu() for part in (learnt.gift_weights, learnt.shared)
-        )
-        return LearntRewards(learnt.rewards.cpu(), weights, shared)
+        before = self._initial_carry(rollout) if carry is None else carry.to(self.device)
+        return self.hook.rewards(data, self._networks(), everywhere, before).cpu()
 
     # --- what the iteration reports ---------------------------------------------------------------
 
@@ -304,17 +300,11 @@ class SocialLearner(TorchLearner):
             "rounds": 0,
             "sums": defaultdict(lambda: torch.zeros(agents, device=self.device)),
             "notes": defaultdict(int),
-            "seconds": defaultdict(float),
             "gift_weights": torch.zeros(agents, agents, device=self.device, dtype=torch.float64),
             "gift_steps": torch.zeros(agents, device=self.device, dtype=torch.float64),
             "rewards": torch.zeros(agents, device=self.device, dtype=torch.float64),
             "rewards_after_gifting": torch.zeros(agents, device=self.device, dtype=torch.float64),
         }
-
-    def _lap(self, part: str, since: float) -> float:
-        now = time.perf_counter()
-        self._report["seconds"][part] += now - since
-        return now
 
     def _note(self, values: dict[str, Tensor]) -> None:
         for name, value in values.items():
@@ -338,9 +328,9 @@ class SocialLearner(TorchLearner):
 
         Returns:
             `learner`: metric -> `(N,)` mean over updates. `gift_weights` `(N, N)` mean over recorded steps,
-                with
-            `gift_steps` `(N,)`; None if the hook gives nothing away. `rewards` and `rewards_after_gifting`:
-            sums `(N,)` over the rounds. `seconds`: part -> time spent.
+                with `gift_steps` `(N,)`; None if the hook gives nothing away. `rewards` and
+                `rewards_after_gifting`: sums `(N,)` over the rounds. `lr` and `epsilon`: where the schedules
+                are.
         """
         report, redistributes = self._report, self.hook.redistributes
         steps = report["gift_steps"].unsqueeze(-1)
@@ -352,7 +342,6 @@ class SocialLearner(TorchLearner):
             "gift_steps": report["gift_steps"].cpu().numpy(),
             "rewards": report["rewards"].cpu().numpy(),
             "rewards_after_gifting": report["rewards_after_gifting"].cpu().numpy(),
-            "seconds": dict(report["seconds"]),
             "lr": self._schedules.lr,
             "epsilon": self._schedules.epsilon,
         }
@@ -371,6 +360,7 @@ class SocialLearner(TorchLearner):
             state[SOCIAL_STATE] = {
                 "hook": self.hook.get_state(),
                 "rounds": self._rounds,
+                "carry": self._carry.get_state(),
                 "recorder": self._recorder.bit_generator.state,
                 "shuffler": self._shuffler.get_state(),
             }
@@ -384,6 +374,7 @@ class SocialLearner(TorchLearner):
             social = state[SOCIAL_STATE]
             self.hook.set_state(social["hook"])
             self._rounds = int(social["rounds"])
+            self._carry.set_state(social["carry"], self.device)
             self._recorder.bit_generator.state = social["recorder"]
             self._shuffler.set_state(torch.as_tensor(social["shuffler"]))
 

@@ -56,12 +56,15 @@ def record_episode(
         runner.stop()
         return None
     recording = Recording([ledger.beneath(picture)], [SECONDS])
+    carry = None
     for _ in range(max_steps):
         rollout = runner.sample_rollout(1, 0.0)
         ended = bool(rollout.dones.any())
         if ended and not shows_ends:
             break
-        moved = algorithm.judge(rollout).gifts()
+        learnt = algorithm.judge(rollout, carry)
+        carry = learnt.carry
+        moved = learnt.gifts()
         gifts = None if moved is None else moved[0, 0].numpy()
         ledger.add(rollout.rewards[:, 0, 0], gifts)
         picture = env.render(0, gifts)

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from rllib_lase.registry.go import GOSettings
 from rllib_lase.rollout import TensorRollout
-from rllib_lase.settings import GOSettings
 from rllib_lase.social.hook import LearntRewards, Networks, SocialHook
 
 
@@ -19,10 +19,14 @@ class GOHook(SocialHook):
     settings: GOSettings
 
     def rewards(
-        self, rollout: TensorRollout, networks: Sequence[Networks], recorded: Tensor
+        self,
+        rollout: TensorRollout,
+        networks: Sequence[Networks],
+        recorded: Tensor,
+        carry: Tensor | None = None,
     ) -> LearntRewards:
         """The same group reward for everybody."""
-        del networks, recorded
+        del networks, recorded, carry
         total = rollout.rewards.sum(0, keepdim=True)
         if self.settings.reward_aggregation == "mean":
             total = total / rollout.num_agents

@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from rllib_lase.rollout import JointRollout, TensorRollout
 from rllib_lase.settings import Settings
 
-#: One agent's own networks by group name, as the hook made them.
+#: One agent's networks by group name: those that the hook made, and its policy as `POLICY`.
 Networks = Mapping[str, nn.Module]
+POLICY = "policy"
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,13 @@ class LearntRewards:
             without a reward are the identity's unless the step is recorded.
         shared: `(N, T, B)`, what those weights split: the rewards, but for penalties that stay with their
             owner.
+        carry: `(B, ...)`, what the preference carries to the copies' next step; None if nothing.
     """
 
     rewards: Tensor
     gift_weights: Tensor | None = None
     shared: Tensor | None = None
+    carry: Tensor | None = None
 
     def gifts(self) -> Tensor | None:
         """Amounts of reward that moved, `(T, B, N, N)`, giver in the row; on the diagonal what stayed.
@@ -61,6 +64,11 @@ class LearntRewards:
         if self.gift_weights is None or self.shared is None:
             return None
         return self.gift_weights * self.shared.permute(1, 2, 0).unsqueeze(-1)
+
+    def cpu(self) -> LearntRewards:
+        """The same in main memory."""
+        rest = (self.gift_weights, self.shared, self.carry)
+        return LearntRewards(self.rewards.cpu(), *(None if part is None else part.cpu() for part in rest))
 
 
 class SocialHook(abc.ABC):
@@ -80,17 +88,48 @@ class SocialHook(abc.ABC):
         self.spaces = spaces
         self.seed = seed
 
+    @classmethod
+    def action_table(
+        cls, settings: Settings, num_actions: int, stay_action: int | None
+    ) -> NDArray[np.int64] | None:
+        """Which action of the game each of an agent's actions plays, if the preference adds actions.
+
+        Args:
+            settings: The algorithm's.
+            num_actions: A, actions of the game.
+            stay_action: The game's action that does nothing, or None.
+
+        Returns:
+            `(A',)` actions of the game, the first A in their own order; None if agents have just those.
+
+        Raises:
+            ValueError: if the preference needs an action that does nothing, and there is none.
+        """
+        del settings, num_actions, stay_action
+        return None
+
+    def initial_carry(self, num_envs: int) -> Tensor | None:
+        """`(B, ...)`, what `rewards` carries from step to step, at an episode's start; None if nothing."""
+        del num_envs
+        return None
+
     @abc.abstractmethod
     def rewards(
-        self, rollout: TensorRollout, networks: Sequence[Networks], recorded: Tensor
+        self,
+        rollout: TensorRollout,
+        networks: Sequence[Networks],
+        recorded: Tensor,
+        carry: Tensor | None = None,
     ) -> LearntRewards:
-        """What the policies learn from.
+        """What the policies learn from. Changes nothing: evaluations ask for it, too.
 
         Args:
             rollout: The joint experience.
-            networks: Each agent's own networks, as `extra_modules` made them.
+            networks: Each agent's own networks.
             recorded: `(T, B)` bool, steps for which everything is computed, also where it cannot matter for
                 learning, so that plots show all steps alike.
+            carry: `(B, ...)`, the carry before the first step, as `initial_carry` or the fragment before
+                gave it. After a step that ends a copy's episode it starts afresh.
         """
 
     def extra_modules(self, agent: int) -> dict[str, nn.Module]:
@@ -106,9 +145,12 @@ class SocialHook(abc.ABC):
         """Bound on each agent's gradient norm of a parameter group of `extra_modules`."""
         raise KeyError(f"{type(self).__name__} has no parameter group {group!r}")
 
-    def observe(self, rollout: JointRollout) -> None:
-        """Keeps what later updates need of a rollout (arrays, before any tensor is made)."""
-        del rollout
+    def observe(self, rollout: JointRollout, networks: Sequence[Networks]) -> None:
+        """Keeps what later updates need of a rollout, and of the networks that acted in it.
+
+        Once per round of training, before the policies are updated.
+        """
+        del rollout, networks
 
     def updates_due(self, round_index: int) -> int:
         """How many updates of the extra networks follow the policy update of round `round_index` (from 1)."""

@@ -14,8 +14,12 @@ class IndependentHook(SocialHook):
     """No social preference."""
 
     def rewards(
-        self, rollout: TensorRollout, networks: Sequence[Networks], recorded: Tensor
+        self,
+        rollout: TensorRollout,
+        networks: Sequence[Networks],
+        recorded: Tensor,
+        carry: Tensor | None = None,
     ) -> LearntRewards:
         """The extrinsic rewards."""
-        del networks, recorded
+        del networks, recorded, carry
         return LearntRewards(rollout.rewards)

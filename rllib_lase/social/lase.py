@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, ClassVar, cast
 
@@ -15,8 +16,8 @@ from rllib_lase.core.perspective import perspective_loss
 from rllib_lase.core.relationships import clip_relationships, relationships
 from rllib_lase.core.sr import sr_actor_loss_eq5, sr_actor_loss_soft_q, sr_critic_loss, sr_td_error
 from rllib_lase.networks import ConversionNet, SRNet
+from rllib_lase.registry.lase import LASESettings
 from rllib_lase.rollout import JointRollout, TensorRollout
-from rllib_lase.settings import LASESettings
 from rllib_lase.social.hook import (
     JointSpaces,
     LearntRewards,
@@ -73,7 +74,11 @@ class LASEHook(SocialHook):
 
     @torch.no_grad()
     def rewards(
-        self, rollout: TensorRollout, networks: Sequence[Networks], recorded: Tensor
+        self,
+        rollout: TensorRollout,
+        networks: Sequence[Networks],
+        recorded: Tensor,
+        carry: Tensor | None = None,
     ) -> LearntRewards:
         """Rewards after gifting. Weights are computed only for givers with a reward, and on recorded steps.
 
@@ -81,6 +86,7 @@ class LASEHook(SocialHook):
 
         Source: Eq. 2, 3.
         """
+        del carry
         weights = self.gift_weights(rollout, networks, (rollout.rewards != 0) | recorded)
         after = rewards_after_gifting(
             rollout.rewards.permute(1, 2, 0), weights, self.settings.gift_negative_rewards
@@ -138,8 +144,9 @@ class LASEHook(SocialHook):
         probs: Tensor = logits.softmax(-1).unflatten(0, (len(obs), len(others)))
         return probs
 
-    def observe(self, rollout: JointRollout) -> None:
+    def observe(self, rollout: JointRollout, networks: Sequence[Networks]) -> None:
         """Keeps the rollout for Eq. 4 and 5."""
+        del networks
         self._replay.add(rollout)
 
     def updates_due(self, round_index: int) -> int:
@@ -148,7 +155,7 @@ class LASEHook(SocialHook):
 
     def losses(self, networks: Sequence[Networks]) -> dict[str, Tensor]:
         """Eq. 5 for `sr` and Eq. 4 for `conversion`, one term per agent."""
-        groups: dict[str, list[Tensor]] = {group: [] for group in networks[0]}
+        groups: dict[str, list[Tensor]] = defaultdict(list)
         for agent, nets in enumerate(networks):
             device = next(nets["sr"].parameters()).device
             groups["sr"].append(self._sr_loss(agent, nets, device))

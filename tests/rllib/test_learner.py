@@ -98,7 +98,7 @@ def test_what_an_agent_may_not_see_changes_nothing_it_learns_to_the_bit(agent, o
             rewards[agent] = learner.hook.rewards(rollout.to_tensors(), networks, everywhere).rewards[agent]
         row = None if learnt.gift_weights is None else learnt.gift_weights[..., agent, :]
         learner._update_policies(data, LearntRewards(rewards))
-        learner.hook.observe(seen)
+        learner.hook.observe(seen, networks)
         losses = learner.hook.losses(networks)
         own = list(learner.module[f"agent_{agent}"].social.parameters())
         gradients = torch.autograd.grad(sum(loss[agent] for loss in losses.values()), own) if gives else ()

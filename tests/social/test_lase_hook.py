@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from rllib_lase.settings import GOSettings, LASESettings, Settings
+from rllib_lase.registry.go import GOSettings
+from rllib_lase.registry.lase import LASESettings
+from rllib_lase.settings import Settings
 from rllib_lase.social.go import GOHook
 from rllib_lase.social.hook import JointSpaces
 from rllib_lase.social.independent import IndependentHook
@@ -97,7 +99,7 @@ def test_perspective_and_uniform_prediction_give_different_weights():
 @pytest.mark.parametrize("rule", ["eq5", "soft_q"])
 def test_each_agents_losses_depend_on_its_own_networks_alone(rule):
     hook, nets = make(sr_policy_rule=rule)
-    hook.observe(random_rollout(np.random.default_rng(0), num_steps=20, episode_length=7, leavers=True))
+    hook.observe(random_rollout(np.random.default_rng(0), num_steps=20, episode_length=7, leavers=True), nets)
     losses = hook.losses(nets)
     assert set(losses) == {"sr", "conversion"}
     for group, values in losses.items():
@@ -115,7 +117,7 @@ def test_each_agents_losses_depend_on_its_own_networks_alone(rule):
 
 def test_eq4_leaves_the_sr_policy_alone_and_eq5_the_conversion_network():
     hook, nets = make()
-    hook.observe(random_rollout(np.random.default_rng(0), num_steps=20))
+    hook.observe(random_rollout(np.random.default_rng(0), num_steps=20), nets)
     losses = hook.losses(nets)
     through = torch.autograd.grad(
         losses["sr"][0], list(nets[0]["conversion"].parameters()), allow_unused=True
@@ -129,7 +131,7 @@ def test_the_sr_policy_learns_to_take_the_only_rewarded_action(rule):
     rng = np.random.default_rng(0)
     rollout = random_rollout(rng, num_steps=40, num_envs=8)
     rewards = (rollout.actions == 2).astype(np.float32)
-    hook.observe(dataclasses.replace(rollout, rewards=rewards))
+    hook.observe(dataclasses.replace(rollout, rewards=rewards), nets)
     optimizer = torch.optim.Adam([p for own in nets for p in own["sr"].parameters()], lr=3e-3)
     for _ in range(150):
         optimizer.zero_grad()
@@ -147,7 +149,7 @@ def test_updates_come_every_so_many_rounds():
 
 def test_a_restored_hook_draws_the_same_minibatches():
     hook, nets = make()
-    hook.observe(random_rollout(np.random.default_rng(0), num_steps=20))
+    hook.observe(random_rollout(np.random.default_rng(0), num_steps=20), nets)
     hook.losses(nets)
     twin, _ = make()
     twin.set_state(hook.get_state())
@@ -157,7 +159,7 @@ def test_a_restored_hook_draws_the_same_minibatches():
 
 def test_losses_are_zero_while_nothing_was_observed_with_a_successor():
     hook, nets = make()
-    hook.observe(random_rollout(np.random.default_rng(0), num_steps=1))
+    hook.observe(random_rollout(np.random.default_rng(0), num_steps=1), nets)
     assert hook.losses(nets)["sr"].abs().max() == 0
 
 
