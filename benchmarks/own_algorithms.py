@@ -20,7 +20,7 @@ from rllib_lase.rllib.algorithm import SocialAlgorithm
 from rllib_lase.rllib.env_runner import BatchedEnvRunner
 from rllib_lase.rllib.learner import SocialLearner
 from rllib_lase.settings import Optimizer, Settings, setting_names
-from rllib_lase.training import build
+from rllib_lase.training import build_config
 
 GAME = "cleanup"
 #: A learning rate that leaves weights as they are, with all of the work of an update.
@@ -41,7 +41,9 @@ class OwnAlgorithm:
 
     def __init__(self, name: str, algo_id: str, settings: Settings, seed: int = 0) -> None:
         self.name = name
-        self.algorithm: SocialAlgorithm = build(ALGORITHMS[algo_id], settings, GAME, {}, seed)
+        self.algorithm: SocialAlgorithm = build_config(
+            ALGORITHMS[algo_id], settings, GAME, {}, seed
+        ).build_algo()
         self._learns = settings.lr > FROZEN_LR
         self._initial = self._weights()
         self._collective_rewards: list[float] = []
@@ -156,7 +158,7 @@ def trained_networks(path: Path | None, env_steps: int) -> dict[str, dict[str, T
         algorithm = SocialAlgorithm.from_checkpoint(path)
     else:
         settings = settings_of("lase", "ppo", schedule_env_steps=env_steps)
-        algorithm = build(ALGORITHMS["lase"], settings, GAME, {}, 0)
+        algorithm = build_config(ALGORITHMS["lase"], settings, GAME, {}, 0).build_algo()
         while algorithm.env_steps < env_steps:
             algorithm.train()
         if path is not None:

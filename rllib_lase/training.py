@@ -22,6 +22,7 @@ from rllib_lase.registry import AlgorithmSpec, resolve_algorithm
 from rllib_lase.report.gif import write_gif
 from rllib_lase.report.page import write_report
 from rllib_lase.rllib.algorithm import IterationReport, SocialAlgorithm
+from rllib_lase.rllib.config import SocialConfig
 from rllib_lase.rllib.evaluate import SocialEvaluation, evaluate
 from rllib_lase.rllib.recording import record_episode
 from rllib_lase.runs import RunFolder
@@ -114,7 +115,7 @@ def train(spec: TrainSpec, on_progress: Callable[[Progress], None] | None = None
         KeyboardInterrupt: after the folder was closed properly.
     """
     algo_spec, settings, env_steps = spec.resolve()
-    config = {
+    description = {
         "game": spec.game,
         "game_params": dict(spec.game_params),
         "preset": spec.game_params.get("preset") or _default_preset(spec.game),
@@ -124,10 +125,11 @@ def train(spec: TrainSpec, on_progress: Callable[[Progress], None] | None = None
         "env_steps": env_steps,
         "settings": dataclasses.asdict(settings),
     }
-    folder = RunFolder.create(spec.out, config, overwrite=spec.overwrite)
+    folder = RunFolder.create(spec.out, description, overwrite=spec.overwrite)
     start = time.perf_counter()
-    with folder, ray_session(settings), contextlib.ExitStack() as stack:
-        algorithm = build(algo_spec, settings, spec.game, spec.game_params, spec.seed)
+    with folder, ray_session(1 + settings.num_env_runners), contextlib.ExitStack() as stack:
+        config = build_config(algo_spec, settings, spec.game, spec.game_params, spec.seed)
+        algorithm: SocialAlgorithm = config.build_algo()
         stack.callback(algorithm.stop)
         interrupted = _train_until(algorithm, env_steps, folder, start, on_progress)
         seconds = time.perf_counter() - start
@@ -142,33 +144,35 @@ def _default_preset(game: str) -> str | None:
     return mixed_motive.GAMES[game].default_preset if game in mixed_motive.GAMES else None
 
 
-def build(
+def build_config(
     algo_spec: AlgorithmSpec, settings: Settings, game: str, game_params: Mapping[str, Any], seed: int
-) -> SocialAlgorithm:
-    """Builds an algorithm from plain settings; Ray must be running."""
+) -> SocialConfig:
+    """An algorithm's config from plain settings."""
     values = dataclasses.asdict(settings)
     runner_names = ("num_env_runners", "num_envs_per_env_runner", "rollout_fragment_length")
     runners = {name: values.pop(name) for name in runner_names}
-    config = algo_spec.config_class()()
+    config: SocialConfig = algo_spec.config_class()()
     config.environment(game, env_config=dict(game_params)).env_runners(**runners).training(**values)
     config.debugging(seed=seed, log_level="ERROR")
-    algorithm: SocialAlgorithm = config.build_algo()
-    return algorithm
+    return config
 
 
 @contextlib.contextmanager
-def ray_session(settings: Settings | None = None) -> Iterator[None]:
-    """A quiet local Ray with one thread per process; one that already runs is used and left alone."""
+def ray_session(num_cpus: int = 1) -> Iterator[None]:
+    """A quiet local Ray with one thread per process; one that already runs is used and left alone.
+
+    Args:
+        num_cpus: Processes that may work at a time, this one among them.
+    """
     torch.set_num_threads(1)
     if ray.is_initialized():
         yield
         return
-    runners = 0 if settings is None else settings.num_env_runners
     environment = {"PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED", "0"), "OMP_NUM_THREADS": "1"}
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     ray.init(
         address="local",
-        num_cpus=1 + runners,
+        num_cpus=num_cpus,
         include_dashboard=False,
         log_to_driver=False,
         logging_level="ERROR",

@@ -48,7 +48,7 @@ def _evaluate(run_folder: RunFolder, checkpoint: Path, values: dict[str, Any]) -
     config = run_folder.config
     settings = ALGORITHMS[config["algo"]].settings_class(**config["settings"])
     seed = values.get("seed", evaluation_seed(config["seed"]))
-    with ray_session(settings):
+    with ray_session(1 + settings.num_env_runners):
         algorithm = SocialAlgorithm.from_checkpoint(checkpoint)
         result = evaluate(algorithm, values.get("episodes", EVALUATION_EPISODES), seed)
         algorithm.stop()

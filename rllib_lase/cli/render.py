@@ -64,7 +64,7 @@ def _render(run_folder: RunFolder, checkpoint: Path, values: dict[str, Any]) -> 
     config = run_folder.config
     settings = ALGORITHMS[config["algo"]].settings_class(**config["settings"])
     seed = values.get("seed", evaluation_seed(config["seed"]))
-    with ray_session(settings):
+    with ray_session(1 + settings.num_env_runners):
         algorithm = SocialAlgorithm.from_checkpoint(checkpoint)
         recording = record_episode(algorithm, seed, values.get("steps", RECORDING_STEPS))
         algorithm.stop()

@@ -1,0 +1,35 @@
+import pandas as pd
+import pytest
+
+import mixed_motive
+from rllib_lase.defaults import default_settings
+from rllib_lase.registry import ALGORITHMS
+from tune_configs.fair_tuning import ENV_STEPS, OWN, choose, main, space_of
+
+
+@pytest.mark.parametrize("algo", ALGORITHMS)
+def test_whatever_is_searched_is_a_setting_in_its_range(algo):
+    space, spec = space_of(algo), ALGORITHMS[algo]
+    assert set(OWN) <= set(ALGORITHMS)
+    assert set(ENV_STEPS) <= set(mixed_motive.GAMES)
+    for name, values in space.items():
+        for value in values:
+            assert getattr(default_settings("cleanup", spec).replace(**{name: value}), name) == value
+
+
+def test_the_best_mean_over_seeds_is_chosen_and_ties_go_to_the_shipped_settings():
+    frame = pd.DataFrame(
+        [
+            {"algo": "go", "config": config, "seed": seed, "score": score, "lr": 10.0**-config}
+            for config, scores in enumerate([(3.0, 5.0), (0.0, 8.0), (9.0, -9.0)])
+            for seed, score in enumerate(scores)
+        ]
+    )
+    chosen = choose(frame)
+    assert chosen[["algo", "config", "score", "lr"]].to_numpy().tolist() == [["go", 0, 4.0, 1.0]]
+
+
+def test_an_unknown_algorithm_is_named(capsys):
+    with pytest.raises(SystemExit):
+        main(["ipd", "--algos", "go,goo"])
+    assert "unknown algorithms goo; known: lase" in capsys.readouterr().err

@@ -1,0 +1,154 @@
+"""The same tuning budget for every algorithm of ours on a game: random search with Ray Tune on tuning seeds.
+
+    python -m tune_configs.fair_tuning cleanup --algos lase,go,ia --out docs/tuning
+
+Each algorithm gets `NUM_CONFIGS` configurations, the shipped one first, times `TUNING_SEEDS`, of the game's
+number of env steps in `ENV_STEPS`. A configuration's score is its collective reward over the last fifth of
+training, mean over seeds. Writes `<out>/<game>.csv`, a row per configuration and seed; algorithms that are
+there already are replaced, others are kept. Reported results use other seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from ray import tune
+from ray.tune.search.basic_variant import BasicVariantGenerator
+
+from rllib_lase.defaults import default_settings
+from rllib_lase.registry import ALGORITHMS
+from rllib_lase.training import build_config, ray_session
+
+NUM_CONFIGS = 6
+TUNING_SEEDS = (100, 101)
+#: Env steps of one trial: enough to tell configurations apart, less than a full run.
+ENV_STEPS: Mapping[str, int] = {
+    "cleanup": 250_000,
+    "coingame": 200_000,
+    "snowdrift": 150_000,
+    "stag_hunt": 200_000,
+    "ipd": 200_000,
+    "escape_room": 100_000,
+}
+SCORED_SHARE = 0.2
+
+#: What is searched for every algorithm ...
+COMMON: Mapping[str, Sequence[Any]] = {
+    "lr": (5e-4, 1e-3, 2e-3),
+    "entropy_coeff": (0.003, 0.01, 0.03, 0.05),
+}
+#: ... and what only that algorithm has.
+OWN: Mapping[str, Mapping[str, Sequence[Any]]] = {}
+
+
+def space_of(algo: str) -> dict[str, Sequence[Any]]:
+    """What is searched: setting -> the values it may take."""
+    return {**COMMON, **OWN.get(algo, {})}
+
+
+def search(game: str, algo: str, env_steps: int, num_configs: int, concurrent: int) -> pd.DataFrame:
+    """One algorithm's search.
+
+    Args:
+        game: Game id.
+        algo: Algorithm id.
+        env_steps: Of each trial.
+        num_configs: Configurations, the shipped one among them.
+        concurrent: Trials at a time, one core each.
+
+    Returns:
+        A row per configuration and seed: `game`, `algo`, `optimizer`, `config` (0 is the shipped one),
+        `seed`, `env_steps`, `score`, and the settings searched.
+    """
+    space, spec = space_of(algo), ALGORITHMS[algo]
+    defaults = default_settings(game, spec).replace(schedule_env_steps=env_steps)
+    shipped = {name: getattr(defaults, name) for name in space}
+    config = build_config(spec, defaults, game, {}, seed=0).training(
+        **{name: tune.choice(list(dict.fromkeys([shipped[name], *values]))) for name, values in space.items()}
+    )
+    config.debugging(seed=tune.grid_search(list(TUNING_SEEDS)))
+    with tempfile.TemporaryDirectory() as storage:
+        results = tune.Tuner(
+            config.algo_class,
+            param_space=config,
+            tune_config=tune.TuneConfig(
+                metric="social/collective_reward",
+                mode="max",
+                num_samples=num_configs,
+                search_alg=BasicVariantGenerator(
+                    points_to_evaluate=[shipped], constant_grid_search=True, random_state=0,
+                    max_concurrent=concurrent,
+                ),
+            ),
+            run_config=tune.RunConfig(
+                stop={"social/env_steps": env_steps}, storage_path=storage, verbose=0,
+                failure_config=tune.FailureConfig(max_failures=1),
+            ),
+        ).fit()  # fmt: skip
+        rows = [_row(result, space) for result in results]
+    frame = pd.DataFrame(rows)
+    numbers = frame.groupby(list(space), sort=False, dropna=False).ngroup()
+    is_shipped = frame[list(space)].eq(pd.Series(shipped)).all(axis=1)
+    first = int(numbers[is_shipped].iloc[0])
+    order = {first: 0} | {n: k for k, n in enumerate((m for m in numbers.unique() if m != first), 1)}
+    frame.insert(0, "config", numbers.map(order))
+    frame = frame.assign(game=game, algo=algo, optimizer=defaults.optimizer, env_steps=env_steps)
+    return frame.sort_values(["config", "seed"], ignore_index=True)
+
+
+def _row(result: Any, space: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """One trial's seed, score and settings; a trial that failed has no score."""
+    row = {name: result.config[name] for name in space} | {"seed": result.config["seed"]}
+    if result.error is not None:
+        sys.stderr.write(f"failed: {row}: {result.error}\n")
+        return row | {"score": float("nan")}
+    curve = result.metrics_dataframe["social/collective_reward"]
+    return row | {"score": float(curve.tail(max(1, round(len(curve) * SCORED_SHARE))).mean())}
+
+
+def choose(frame: pd.DataFrame) -> pd.DataFrame:
+    """The best configuration of each algorithm, by its mean score over seeds; ties go to the earlier one."""
+    means = frame.groupby(["algo", "config"], sort=True)["score"].mean().reset_index()
+    best = means.loc[means.groupby("algo")["score"].idxmax()]
+    firsts = frame.drop_duplicates(["algo", "config"]).drop(columns=["seed", "score"])
+    return best.merge(firsts, on=["algo", "config"]).dropna(axis=1, how="all")
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Searches, writes the table and prints what was chosen."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("game", choices=list(ENV_STEPS))
+    parser.add_argument("--algos", default=",".join(ALGORITHMS), help="ids with commas between [all]")
+    parser.add_argument("--out", type=Path, default=Path("docs/tuning"), help="folder of the tables")
+    parser.add_argument("--env-steps", type=int, help="of each trial [the game's]")
+    parser.add_argument("--configs", type=int, default=NUM_CONFIGS, help=f"per algorithm [{NUM_CONFIGS}]")
+    parser.add_argument("--jobs", type=int, default=2, help="trials at a time [2]")
+    given = parser.parse_args(words)
+    unknown = [algo for algo in given.algos.split(",") if algo not in ALGORITHMS]
+    if unknown:
+        parser.error(f"unknown algorithms {', '.join(unknown)}; known: {', '.join(ALGORITHMS)}")
+    path = given.out / f"{given.game}.csv"
+    given.out.mkdir(parents=True, exist_ok=True)
+    table = pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=["algo"])
+    with ray_session(num_cpus=given.jobs):
+        for algo in given.algos.split(","):
+            reason = ALGORITHMS[algo].unsupported(given.game)
+            if reason:
+                sys.stdout.write(f"{algo} cannot play {given.game}: {reason}\n")
+                continue
+            steps = given.env_steps or ENV_STEPS[given.game]
+            found = search(given.game, algo, steps, given.configs, given.jobs)
+            table = pd.concat([table[table["algo"] != algo], found], ignore_index=True)
+            table.to_csv(path, index=False, float_format="%.6g")
+            sys.stdout.write(f"{choose(found).to_string(index=False)}\n")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
