@@ -22,7 +22,13 @@ EVALUATION_EPISODES = 128
 RECORDING_STEPS = 1000
 
 #: Env steps of a full training run.
-ENV_STEPS: Mapping[str, int] = {"cleanup": 450_000, "snowdrift": 300_000, "matrix": 500_000}
+ENV_STEPS: Mapping[str, int] = {
+    "cleanup": 450_000,
+    "coingame": 400_000,
+    "snowdrift": 300_000,
+    "stag_hunt": 450_000,
+    "matrix": 500_000,
+}
 
 _A2C: Mapping[str, Any] = {
     "num_envs_per_env_runner": 16,
@@ -44,6 +50,18 @@ _PPO: Mapping[str, Any] = {
 
 _GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "cleanup": {"all": {"gamma": 0.98}, "a2c": {"sr_update_frequency": 6}, "ppo": {}},
+    "coingame": {"all": {"gamma": 0.99}},
+    "stag_hunt": {
+        "all": {"gamma": 0.99, "reward_scale": 0.5},
+        "ppo": {
+            "num_envs_per_env_runner": 128,
+            "rollout_fragment_length": 30,
+            "rounds_per_iteration": 2,
+            "entropy_coeff": 0.03,
+            "sr_policy_rule": "soft_q",
+            "sr_num_updates": 4,
+        },
+    },
     "snowdrift": {
         "all": {"gamma": 0.99, "lambda_": 0.0, "entropy_coeff_end": 0.005},
         "a2c": {"lr": 2e-3},
