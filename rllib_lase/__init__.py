@@ -15,27 +15,43 @@ from rllib_lase.version import __version__
 if TYPE_CHECKING:
     from rllib_lase.rllib.algorithms import (
         GO,
+        IA,
         LASE,
+        SVO,
+        FixedShare,
+        FixedShareConfig,
+        Gifting,
+        GiftingConfig,
         GOConfig,
+        IAConfig,
         Independent,
         IndependentConfig,
         LASEConfig,
         LASEUniform,
         LASEUniformConfig,
+        SVOConfig,
     )
     from rllib_lase.rollout import JointRollout
     from rllib_lase.social import SocialHook
 
 __all__ = [
     "GO",
+    "IA",
     "LASE",
+    "SVO",
+    "FixedShare",
+    "FixedShareConfig",
     "GOConfig",
+    "Gifting",
+    "GiftingConfig",
+    "IAConfig",
     "Independent",
     "IndependentConfig",
     "JointRollout",
     "LASEConfig",
     "LASEUniform",
     "LASEUniformConfig",
+    "SVOConfig",
     "SocialHook",
     "__version__",
     "register_games",
@@ -45,6 +61,8 @@ _ALGORITHMS = "rllib_lase.rllib.algorithms"
 _LAZY = {
     **dict.fromkeys(("LASE", "LASEUniform", "GO", "Independent"), _ALGORITHMS),
     **dict.fromkeys(("LASEConfig", "LASEUniformConfig", "GOConfig", "IndependentConfig"), _ALGORITHMS),
+    **dict.fromkeys(("IA", "IAConfig", "SVO", "SVOConfig"), _ALGORITHMS),
+    **dict.fromkeys(("FixedShare", "FixedShareConfig", "Gifting", "GiftingConfig"), _ALGORITHMS),
     "JointRollout": "rllib_lase.rollout",
     "SocialHook": "rllib_lase.social",
 }

@@ -19,7 +19,7 @@ from rllib_lase.cli.display import LineDisplay, clock, progress_line
 from rllib_lase.cli.train import read_plan
 from rllib_lase.command_lines import train_command
 from rllib_lase.defaults import default_env_steps, default_settings
-from rllib_lase.registry import ALGORITHMS
+from rllib_lase.registry import ALGORITHMS, SHORT_IDS
 from rllib_lase.runs import RunFolder
 from tests.interpreter import environment, run_python
 from tests.synthetic_runs import progress_row, write_run
@@ -50,7 +50,7 @@ def test_everything_that_is_wrong_comes_in_one_message(capsys: Capture) -> None:
         "  --seed: needs a value (N)",
         f"  unknown game 'clenup'; did you mean 'cleanup'? Known games: {', '.join(GAMES)}.",
         "  --algo: unknown algorithm 'lsae'; did you mean 'lase'? "
-        "Known: lase, lase_uniform, go, independent, a2c, ppo.",
+        f"Known: {', '.join([*ALGORITHMS, *SHORT_IDS])}.",
         "`lase train --help` shows what it understands.",
     ]
 

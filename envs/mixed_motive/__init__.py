@@ -11,7 +11,7 @@ from mixed_motive.base import BatchedGame
 from mixed_motive.buffers import StepBuffers
 from mixed_motive.errors import GameError
 from mixed_motive.players import PLAYERS, player
-from mixed_motive.registry import GAMES, GameSpec, check_params, make
+from mixed_motive.registry import GAMES, GameSpec, action_names, check_params, make
 from mixed_motive.schelling import SchellingDiagram, schelling
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ __all__ = [
     "GameSpec",
     "SchellingDiagram",
     "StepBuffers",
+    "action_names",
     "check_params",
     "cleanup_v0",
     "coingame_v0",

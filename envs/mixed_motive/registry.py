@@ -24,7 +24,7 @@ from mixed_motive.games import (
 )
 from mixed_motive.params import GameParams, closest, read_params
 
-__all__ = ["GAMES", "GameSpec", "check_make", "check_params", "make"]
+__all__ = ["GAMES", "GameSpec", "action_names", "check_make", "check_params", "make"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,6 +128,26 @@ def check_params(game_id: str, preset: str | None = None, **params: object) -> l
         One sentence for each problem: found, expected, cure.
     """
     return _read(game_id, preset, params)[1]
+
+
+def action_names(game_id: str, preset: str | None = None, **params: object) -> tuple[str, ...]:
+    """Names of a game's actions, each at its number, without making the game (and importing numba).
+
+    Args:
+        game_id: One of `GAMES`.
+        preset: One of the game's presets; by default its first.
+        params: Parameters to change in the preset.
+
+    Raises:
+        GameError: With everything that is wrong with the arguments.
+    """
+    values, problems = _read(game_id, preset, params)
+    if problems or values is None:
+        raise GameError(f"no actions of {game_id!r}", problems)
+    game_class = GAMES[game_id].classes[type(values)]
+    unmade = game_class.__new__(game_class)  # the names depend on the parameters alone
+    unmade.params = values
+    return unmade.action_names
 
 
 def check_make(

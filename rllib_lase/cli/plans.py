@@ -139,8 +139,8 @@ def check_learner(name: str, words: Words, option: str) -> tuple[AlgorithmSpec, 
         return None
     spec, fixed = resolve_algorithm(name)
     game = words.values.get("game", "")
-    preset = {"preset": words.values["preset"]} if "preset" in words.values else {}
-    reason = spec.unsupported(game, preset | dict(words.values.get("game_params", ())))
+    params = {"preset": words.values.get("preset"), **dict(words.values.get("game_params", ()))}
+    reason = spec.unsupported(game, params)
     if reason:
         words.problems.append(f"{option}: {spec.algo_id} cannot play {game}: {reason}")
     given = cast("Optimizer | None", words.values.get("optimizer"))

@@ -28,6 +28,20 @@ def gift_weights(fractions: Tensor, active: Tensor, gives: Tensor | None = None)
     return given + torch.diag_embed(1 - given.sum(-1))
 
 
+def equal_fractions(active: Tensor, share: float) -> Tensor:
+    """A constant share of every agent's reward, split equally among its co-players in the game.
+
+    Args:
+        active: `(..., N)` bool.
+        share: What an agent gives in all, in [0, 1].
+
+    Returns:
+        `(..., N, N)` float32, giver in the row; `gift_weights` sees to the diagonal and to departed agents.
+    """
+    co_players = (active.sum(-1) - 1).clamp_min(1)
+    return (share / co_players)[..., None, None].expand(*active.shape, active.shape[-1])
+
+
 def rewards_after_gifting(rewards: Tensor, weights: Tensor, gift_negative_rewards: bool = True) -> Tensor:
     """What everybody has after all gifts of one step.
 

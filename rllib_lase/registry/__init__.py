@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from rllib_lase.registry.fixed_share import FIXED_SHARE
+from rllib_lase.registry.gifting import GIFTING
 from rllib_lase.registry.go import GO
+from rllib_lase.registry.ia import IA
 from rllib_lase.registry.independent import INDEPENDENT
 from rllib_lase.registry.lase import LASE, LASE_UNIFORM
 from rllib_lase.registry.spec import AlgorithmSpec
+from rllib_lase.registry.svo import SVO
 from rllib_lase.settings import Optimizer, suggestion
 
 __all__ = ["ALGORITHMS", "SHORT_IDS", "AlgorithmSpec", "resolve_algorithm"]
@@ -21,6 +25,10 @@ _SPECS = (
     LASE,
     LASE_UNIFORM,
     GO,
+    IA,
+    SVO,
+    FIXED_SHARE,
+    GIFTING,
     INDEPENDENT,
 )
 

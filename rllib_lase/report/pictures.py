@@ -70,7 +70,12 @@ class Group:
 
     @property
     def gives(self) -> bool:
-        """Whether any agent ever gave anything away."""
+        """Whether any agent ever gave anything away, or may have: an undefined share is no share of 0."""
+        return any(bool((table["share_given"] != 0).any()) for table in self.progress)
+
+    @property
+    def gives_shares(self) -> bool:
+        """Whether any agent ever gave a share of its reward away."""
         return any(bool((table["share_given"] > 0).any()) for table in self.progress)
 
 
@@ -86,7 +91,7 @@ def run_pictures(run: RunFolder) -> list[Picture]:
     group = Group(run.algorithm, [run])
     progress, agents = group.progress[0], run.agent_ids
     pictures = [_learning_curve([group])]
-    if run.has_summary and group.gives:
+    if run.has_summary and group.gives_shares:
         pictures.append(_heat_maps([_heat_map(run, title="")], agents))
     if (run.path / "episodes.parquet").is_file():
         pictures.append(_evaluation_bars(group, agents))
@@ -109,7 +114,7 @@ def comparison_pictures(groups: Sequence[Group]) -> list[Picture]:
     if events:
         pictures.append(_events_over_training(groups, events))
     for group in groups:
-        if group.gives:
+        if group.gives_shares:
             agents = group.runs[0].agent_ids
             shown = group.runs[:1] if len(agents) > _MANY_AGENTS else group.runs[:_MAX_HEAT_MAPS]
             maps = [_heat_map(run, f"seed {run.config['seed']}") for run in shown]
@@ -132,12 +137,13 @@ def _learning_curve(groups: Sequence[Group]) -> Picture:
 
 
 def _fairness(groups: Sequence[Group]) -> Picture:
-    giving = [group for group in groups if group.gives]
+    sharing = [group for group in groups if group.gives_shares]
     panels = [CurvePanel("Equality before gifting", _lines(groups, "equality"), _EQUALITY_LIMITS)]
-    if giving:
+    if any(group.gives for group in groups):
         after = _lines(groups, "equality_after_gifting")
         panels.append(CurvePanel("Equality after gifting", after, _EQUALITY_LIMITS))
-        panels.append(CurvePanel("Share given away", _lines(giving, "share_given")))
+    if sharing:
+        panels.append(CurvePanel("Share given away", _lines(sharing, "share_given")))
     return _curve_picture(
         "Fairness over training",
         "Equality E of the agents' rewards (1: all alike), and the share of its reward that an agent gives "
@@ -245,6 +251,7 @@ def _fairness_of_run(group: Group, agents: Sequence[str]) -> Picture:
     panels = [CurvePanel("Equality", lines, _EQUALITY_LIMITS)]
     if group.gives:
         lines.append(Line("after gifting", colour, seed_curves([progress], "equality_after_gifting")))
+    if group.gives_shares:
         kept = group.runs[0].gifts().query("giver == receiver")
         given = dict(list(kept.assign(given=1 - kept["gift_weight"]).groupby("giver")))
         shares = [

@@ -139,6 +139,11 @@ class SocialAlgorithm(Algorithm):
         )
         return ceilings[0]
 
+    @property
+    def moves_rewards(self) -> bool:
+        """Whether agents give rewards away, so that rewards after gifting differ from rewards."""
+        return bool(self._ask_learner(lambda learner: learner.hook.moves_rewards()))
+
     def judge(self, rollout: JointRollout, carry: Tensor | None = None) -> LearntRewards:
         """What the social preference makes of any rollout of these agents, gift weights at every step.
 

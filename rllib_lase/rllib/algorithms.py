@@ -6,10 +6,14 @@ from typing import ClassVar
 
 from rllib_lase.rllib.algorithm import SocialAlgorithm
 from rllib_lase.rllib.config import SocialConfig
+from rllib_lase.social.fixed_share import FixedShareHook
+from rllib_lase.social.gifting import GiftingHook
 from rllib_lase.social.go import GOHook
 from rllib_lase.social.hook import SocialHook
+from rllib_lase.social.ia import IAHook
 from rllib_lase.social.independent import IndependentHook
 from rllib_lase.social.lase import LASEHook, LASEUniformHook
+from rllib_lase.social.svo import SVOHook
 
 
 class LASEConfig(SocialConfig):
@@ -49,6 +53,58 @@ class GO(SocialAlgorithm):
     """Everybody learns from the group's reward."""
 
     config_class: ClassVar[type[SocialConfig]] = GOConfig
+
+
+class IAConfig(SocialConfig):
+    """Config of inequity aversion."""
+
+    algo_id: ClassVar[str] = "ia"
+    hook_class: ClassVar[type[SocialHook]] = IAHook
+
+
+class IA(SocialAlgorithm):
+    """Inequity hurts (Hughes et al. 2018)."""
+
+    config_class: ClassVar[type[SocialConfig]] = IAConfig
+
+
+class SVOConfig(SocialConfig):
+    """Config of social value orientation."""
+
+    algo_id: ClassVar[str] = "svo"
+    hook_class: ClassVar[type[SocialHook]] = SVOHook
+
+
+class SVO(SocialAlgorithm):
+    """An angle between one's own reward and the others' (McKee et al. 2020)."""
+
+    config_class: ClassVar[type[SocialConfig]] = SVOConfig
+
+
+class FixedShareConfig(SocialConfig):
+    """Config of constant gifts."""
+
+    algo_id: ClassVar[str] = "fixed_share"
+    hook_class: ClassVar[type[SocialHook]] = FixedShareHook
+
+
+class FixedShare(SocialAlgorithm):
+    """Everybody always gives the same share of its reward."""
+
+    config_class: ClassVar[type[SocialConfig]] = FixedShareConfig
+
+
+class GiftingConfig(SocialConfig):
+    """Config of gifts as actions."""
+
+    algo_id: ClassVar[str] = "gifting"
+    hook_class: ClassVar[type[SocialHook]] = GiftingHook
+
+
+class Gifting(SocialAlgorithm):
+    """Agents may spend a step on rewarding others (Lupu and Precup 2020)."""
+
+    config_class: ClassVar[type[SocialConfig]] = GiftingConfig
 
 
 class IndependentConfig(SocialConfig):

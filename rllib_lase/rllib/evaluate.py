@@ -35,8 +35,9 @@ class SocialEvaluation:
         agent_ids: The agents.
         count_names: Names of the C counted events.
         episodes: Returns, lengths and counts.
-        returns_after_gifting: `(E, N)`; equal to the returns unless the hook redistributes.
-        gift_weights: `(N, N)`, giver in the row, mean over all steps in which the giver was in the game.
+        returns_after_gifting: `(E, N)`; equal to the returns unless the hook moves rewards.
+        gift_weights: `(N, N)`, giver in the row, mean over all steps in which the giver was in the game; NaN
+            where gifts are no shares of a reward.
     """
 
     agent_ids: tuple[str, ...]
@@ -93,7 +94,7 @@ def evaluate(algorithm: SocialAlgorithm, num_episodes: int, seed: int) -> Social
         learnt = algorithm.judge(rollout, carry)
         carry = learnt.carry
         finished.append(plain.add(rollout))
-        rewards_after = learnt.rewards.numpy() if learnt.gift_weights is not None else rollout.rewards
+        rewards_after = learnt.rewards.numpy() if learnt.moved else rollout.rewards
         no_counts = rollout.counts[..., :0]
         after.append(gifted.add(dataclasses.replace(rollout, rewards=rewards_after, counts=no_counts)))
         if learnt.gift_weights is not None:
@@ -101,7 +102,8 @@ def evaluate(algorithm: SocialAlgorithm, num_episodes: int, seed: int) -> Social
             weight_sum += np.where(steps[:, None] > 0, mean, 0) * steps[:, None]
             weight_steps += steps
     runner.stop()
-    weights = weight_sum / weight_steps[:, None] if weight_steps.all() else np.eye(agents)
+    weights = np.full((agents, agents), np.nan) if algorithm.moves_rewards else np.eye(agents)
+    np.divide(weight_sum, weight_steps[:, None], out=weights, where=weight_steps[:, None] > 0)
     return SocialEvaluation(
         agent_ids=env.agent_ids,
         count_names=env.count_names,

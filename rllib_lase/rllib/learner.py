@@ -314,10 +314,10 @@ class SocialLearner(TorchLearner):
     def _report_gifts(self, data: TensorRollout, learnt: LearntRewards, recorded: Tensor) -> None:
         extrinsic = data.rewards.sum((1, 2)).double()
         self._report["rewards"] += extrinsic
+        after = learnt.rewards.sum((1, 2)).double() if learnt.moved else extrinsic
+        self._report["rewards_after_gifting"] += after
         if learnt.gift_weights is None:
-            self._report["rewards_after_gifting"] += extrinsic
             return
-        self._report["rewards_after_gifting"] += learnt.rewards.sum((1, 2)).double()
         present = data.active[:, recorded]
         weights = learnt.gift_weights[recorded] * present.T.unsqueeze(-1)
         self._report["gift_weights"] += weights.sum(0)
@@ -328,17 +328,18 @@ class SocialLearner(TorchLearner):
 
         Returns:
             `learner`: metric -> `(N,)` mean over updates. `gift_weights` `(N, N)` mean over recorded steps,
-                with `gift_steps` `(N,)`; None if the hook gives nothing away. `rewards` and
+                with `gift_steps` `(N,)`; NaN where none was recorded and where gifts are no shares of a
+                reward, None if the hook gives nothing away. `rewards` and
                 `rewards_after_gifting`: sums `(N,)` over the rounds. `lr` and `epsilon`: where the schedules
                 are.
         """
-        report, redistributes = self._report, self.hook.redistributes
+        report, moves = self._report, self.hook.moves_rewards()
         steps = report["gift_steps"].unsqueeze(-1)
         result = {
             "learner": {
                 name: (total / report["notes"][name]).cpu().numpy() for name, total in report["sums"].items()
             },
-            "gift_weights": (report["gift_weights"] / steps).cpu().numpy() if redistributes else None,
+            "gift_weights": (report["gift_weights"] / steps).cpu().numpy() if moves else None,
             "gift_steps": report["gift_steps"].cpu().numpy(),
             "rewards": report["rewards"].cpu().numpy(),
             "rewards_after_gifting": report["rewards_after_gifting"].cpu().numpy(),

@@ -50,7 +50,7 @@ def record_episode(
         raise RuntimeError("the evaluation runner has no environment")
     shows_ends = env.stay_at_ends()
     runner.start_episodes()
-    ledger = Ledger(len(env.agent_ids), gifts=algorithm.config.hook_class.redistributes)
+    ledger = Ledger(len(env.agent_ids), gifts=algorithm.moves_rewards)
     picture = env.render(0)
     if picture is None:
         runner.stop()

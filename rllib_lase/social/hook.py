@@ -49,25 +49,33 @@ class LearntRewards:
         shared: `(N, T, B)`, what those weights split: the rewards, but for penalties that stay with their
             owner.
         carry: `(B, ...)`, what the preference carries to the copies' next step; None if nothing.
+        amounts: `(T, B, N, N)`, reward that moved in gifts that are no shares of a reward, giver in the row,
+            0 on the diagonal; None unless the hook moves rewards so.
     """
 
     rewards: Tensor
     gift_weights: Tensor | None = None
     shared: Tensor | None = None
     carry: Tensor | None = None
+    amounts: Tensor | None = None
+
+    @property
+    def moved(self) -> bool:
+        """Whether `rewards` are those after gifting. If not, only those who learn see them."""
+        return self.gift_weights is not None or self.amounts is not None
 
     def gifts(self) -> Tensor | None:
-        """Amounts of reward that moved, `(T, B, N, N)`, giver in the row; on the diagonal what stayed.
+        """Amounts of reward that moved, `(T, B, N, N)`, giver in the row; on the diagonal what shares left.
 
-        None unless the hook redistributes.
+        None if nothing may have moved.
         """
         if self.gift_weights is None or self.shared is None:
-            return None
+            return self.amounts
         return self.gift_weights * self.shared.permute(1, 2, 0).unsqueeze(-1)
 
     def cpu(self) -> LearntRewards:
         """The same in main memory."""
-        rest = (self.gift_weights, self.shared, self.carry)
+        rest = (self.gift_weights, self.shared, self.carry, self.amounts)
         return LearntRewards(self.rewards.cpu(), *(None if part is None else part.cpu() for part in rest))
 
 
@@ -75,7 +83,7 @@ class SocialHook(abc.ABC):
     """A social preference of all agents, each with its own networks and its own view.
 
     Attributes:
-        redistributes: Whether agents give rewards away. Only then rewards after gifting differ from rewards.
+        redistributes: Whether agents give shares of their rewards away, which gift weights tell.
         visible_fields: What agent i may see of others. Everything else of agent j may be replaced by NaN
             without changing i's losses.
     """
@@ -87,6 +95,10 @@ class SocialHook(abc.ABC):
         self.settings = settings
         self.spaces = spaces
         self.seed = seed
+
+    def moves_rewards(self) -> bool:
+        """Whether agents give rewards away. Only then rewards after gifting differ from rewards."""
+        return self.redistributes
 
     @classmethod
     def action_table(

@@ -55,6 +55,15 @@ def test_results_have_the_promised_shapes_and_dtypes(game_id):
 
 
 @pytest.mark.parametrize("game_id", ALL_GAMES)
+def test_the_names_of_actions_are_known_before_the_game_is_made(game_id):
+    for preset in mixed_motive.GAMES[game_id].presets:
+        names = mixed_motive.action_names(game_id, preset)
+        assert names == mixed_motive.make(game_id, preset=preset).action_names
+    with pytest.raises(GameError, match="no actions of"):
+        mixed_motive.action_names(game_id, horizon=0)
+
+
+@pytest.mark.parametrize("game_id", ALL_GAMES)
 def test_an_episode_is_truncated_at_the_horizon_or_over_when_all_have_left_and_the_next_one_starts_at_once(
     game_id,
 ):

@@ -6,7 +6,16 @@ import pytest
 import torch
 from ray.rllib.core.learner.training_data import TrainingData
 
-from rllib_lase.rllib.algorithms import GOConfig, IndependentConfig, LASEConfig, LASEUniformConfig
+from rllib_lase.rllib.algorithms import (
+    FixedShareConfig,
+    GiftingConfig,
+    GOConfig,
+    IAConfig,
+    IndependentConfig,
+    LASEConfig,
+    LASEUniformConfig,
+    SVOConfig,
+)
 from rllib_lase.rllib.learner import SocialLearner
 from rllib_lase.social.hook import LearntRewards
 from tests.rollouts import random_rollout
@@ -15,6 +24,10 @@ CONFIGS = {
     "lase": LASEConfig,
     "lase_uniform": LASEUniformConfig,
     "go": GOConfig,
+    "ia": IAConfig,
+    "svo": SVOConfig,
+    "fixed_share": FixedShareConfig,
+    "gifting": GiftingConfig,
     "independent": IndependentConfig,
 }
 
@@ -81,19 +94,19 @@ def as_float(rollout):
 @pytest.mark.parametrize("algo", sorted(CONFIGS))
 @pytest.mark.parametrize("rule", ["eq5", "soft_q"])
 def test_what_an_agent_may_not_see_changes_nothing_it_learns_to_the_bit(agent, optimizer, algo, rule):
-    gives = algo.startswith("lase")
-    if rule == "soft_q" and not gives:
+    infers = algo.startswith("lase")
+    if rule == "soft_q" and not infers:
         return  # the rule belongs to LASE
     rollout = as_float(rollout_for(num_steps=12, episode_length=6, leavers=True))
     results = []
     for blindfolded in (False, True):
-        learner = make_learner(algo, optimizer=optimizer, **({"sr_policy_rule": rule} if gives else {}))
+        learner = make_learner(algo, optimizer=optimizer, **({"sr_policy_rule": rule} if infers else {}))
         seen = blind(rollout, agent, learner.hook.visible_fields) if blindfolded else rollout
         networks, data = learner._networks(), seen.to_tensors()
         everywhere = torch.ones_like(data.dones)
         learnt = learner.hook.rewards(data, networks, everywhere)
         rewards = learnt.rewards.clone()
-        if gives:
+        if learner.hook.redistributes:
             # The gifts that an agent receives are visible, though what decided them is not.
             rewards[agent] = learner.hook.rewards(rollout.to_tensors(), networks, everywhere).rewards[agent]
         row = None if learnt.gift_weights is None else learnt.gift_weights[..., agent, :]
@@ -101,7 +114,7 @@ def test_what_an_agent_may_not_see_changes_nothing_it_learns_to_the_bit(agent, o
         learner.hook.observe(seen, networks)
         losses = learner.hook.losses(networks)
         own = list(learner.module[f"agent_{agent}"].social.parameters())
-        gradients = torch.autograd.grad(sum(loss[agent] for loss in losses.values()), own) if gives else ()
+        gradients = torch.autograd.grad(sum(loss[agent] for loss in losses.values()), own) if infers else ()
         results.append((rewards[agent], row, parameters_of(learner, agent), losses, gradients))
     (rewards, row, params, losses, gradients), (rewards_b, row_b, params_b, losses_b, gradients_b) = results
     assert torch.equal(rewards, rewards_b)
