@@ -43,9 +43,13 @@ _PPO: Mapping[str, Any] = {
 }
 
 _GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    "cleanup": {"all": {"gamma": 0.98}, "a2c": {"sr_update_frequency": 6}, "ppo": {}},
+    "cleanup": {
+        "all": {"gamma": 0.98, "only_when_visible": True},
+        "a2c": {"sr_update_frequency": 6},
+        "ppo": {},
+    },
     "snowdrift": {
-        "all": {"gamma": 0.99, "lambda_": 0.0, "entropy_coeff_end": 0.005},
+        "all": {"gamma": 0.99, "lambda_": 0.0, "entropy_coeff_end": 0.005, "only_when_visible": True},
         "a2c": {"lr": 2e-3},
         "ppo": {"entropy_coeff": 0.03},
     },
@@ -69,6 +73,9 @@ _GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         },
         "ppo": {},
     },
+    "coingame": {"all": {"only_when_visible": True}},
+    "harvest": {"all": {"only_when_visible": True}},
+    "stag_hunt": {"all": {"only_when_visible": True}},
 }
 
 #: Another name of the same game.

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -49,12 +50,14 @@ class LearntRewards:
         shared: `(N, T, B)`, what those weights split: the rewards, but for penalties that stay with their
             owner.
         carry: `(B, ...)`, what the preference carries to the copies' next step; None if nothing.
+        figures: Name -> `(N,)`, what the learner reports of this rollout beside its losses.
     """
 
     rewards: Tensor
     gift_weights: Tensor | None = None
     shared: Tensor | None = None
     carry: Tensor | None = None
+    figures: Mapping[str, Tensor] = field(default_factory=dict)
 
     def gifts(self) -> Tensor | None:
         """Amounts of reward that moved, `(T, B, N, N)`, giver in the row; on the diagonal what stayed.
@@ -67,8 +70,11 @@ class LearntRewards:
 
     def cpu(self) -> LearntRewards:
         """The same in main memory."""
-        rest = (self.gift_weights, self.shared, self.carry)
-        return LearntRewards(self.rewards.cpu(), *(None if part is None else part.cpu() for part in rest))
+        weights, shared, carry = (
+            None if part is None else part.cpu() for part in (self.gift_weights, self.shared, self.carry)
+        )
+        figures = {name: values.cpu() for name, values in self.figures.items()}
+        return LearntRewards(self.rewards.cpu(), weights, shared, carry, figures)
 
 
 class SocialHook(abc.ABC):
@@ -112,6 +118,14 @@ class SocialHook(abc.ABC):
         """`(B, ...)`, what `rewards` carries from step to step, at an episode's start; None if nothing."""
         del num_envs
         return None
+
+    def set_env_steps(self, env_steps: int) -> None:
+        """Moves the preference's own schedules, before each round's `rewards`.
+
+        Args:
+            env_steps: Env steps sampled before this round.
+        """
+        del env_steps
 
     @abc.abstractmethod
     def rewards(
@@ -185,3 +199,8 @@ def draw_indices(
 ) -> NDArray[np.int64]:
     """`count` of `candidates`, with replacement."""
     return candidates[generator.integers(0, len(candidates), count)]
+
+
+def zero_loss(module: nn.Module) -> Tensor:
+    """A loss of 0 that depends on all parameters, so that gradients exist and are 0."""
+    return torch.stack([parameter.sum() * 0 for parameter in module.parameters()]).sum()
