@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         GO,
         IA,
         LASE,
+        SI,
         SVO,
         FixedShare,
         FixedShareConfig,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         LASEConfig,
         LASEUniform,
         LASEUniformConfig,
+        SIConfig,
         SVOConfig,
     )
     from rllib_lase.rollout import JointRollout
@@ -38,6 +40,7 @@ __all__ = [
     "GO",
     "IA",
     "LASE",
+    "SI",
     "SVO",
     "FixedShare",
     "FixedShareConfig",
@@ -51,6 +54,7 @@ __all__ = [
     "LASEConfig",
     "LASEUniform",
     "LASEUniformConfig",
+    "SIConfig",
     "SVOConfig",
     "SocialHook",
     "__version__",
@@ -59,10 +63,11 @@ __all__ = [
 
 _ALGORITHMS = "rllib_lase.rllib.algorithms"
 _LAZY = {
-    **dict.fromkeys(("LASE", "LASEUniform", "GO", "Independent"), _ALGORITHMS),
+    **dict.fromkeys(("LASE", "LASEUniform", "GO", "Independent", "SI"), _ALGORITHMS),
     **dict.fromkeys(("LASEConfig", "LASEUniformConfig", "GOConfig", "IndependentConfig"), _ALGORITHMS),
     **dict.fromkeys(("IA", "IAConfig", "SVO", "SVOConfig"), _ALGORITHMS),
     **dict.fromkeys(("FixedShare", "FixedShareConfig", "Gifting", "GiftingConfig"), _ALGORITHMS),
+    "SIConfig": _ALGORITHMS,
     "JointRollout": "rllib_lase.rollout",
     "SocialHook": "rllib_lase.social",
 }

@@ -48,11 +48,15 @@ _PPO: Mapping[str, Any] = {
     "rounds_per_iteration": 5,
 }
 
+#: Games on a map: observations say whom an agent sees.
+_ON_A_MAP: Mapping[str, Any] = {"only_when_visible": True}
+
 _GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    "cleanup": {"all": {"gamma": 0.98}, "a2c": {"sr_update_frequency": 6}, "ppo": {}},
-    "coingame": {"all": {"gamma": 0.99}},
+    "cleanup": {"all": {"gamma": 0.98, **_ON_A_MAP}, "a2c": {"sr_update_frequency": 6}, "ppo": {}},
+    "coingame": {"all": {"gamma": 0.99, **_ON_A_MAP}},
+    "harvest": {"all": {**_ON_A_MAP}},
     "stag_hunt": {
-        "all": {"gamma": 0.99, "reward_scale": 0.5},
+        "all": {"gamma": 0.99, "reward_scale": 0.5, **_ON_A_MAP},
         "ppo": {
             "num_envs_per_env_runner": 128,
             "rollout_fragment_length": 30,
@@ -63,7 +67,7 @@ _GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         },
     },
     "snowdrift": {
-        "all": {"gamma": 0.99, "lambda_": 0.0, "entropy_coeff_end": 0.005},
+        "all": {"gamma": 0.99, "lambda_": 0.0, "entropy_coeff_end": 0.005, **_ON_A_MAP},
         "a2c": {"lr": 2e-3},
         "ppo": {"entropy_coeff": 0.03},
     },

@@ -95,6 +95,15 @@ class Settings:
                 )
         return errors
 
+    def faults_on(self, env: str) -> list[str]:
+        """Faults that settings have only on some environments, as `validate` says them; empty if none.
+
+        Args:
+            env: A game id, or the name of any other environment.
+        """
+        del env
+        return []
+
     def replace(self, **changes: Any) -> Settings:
         """A copy with `changes`.
 

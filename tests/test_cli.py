@@ -66,6 +66,10 @@ def test_everything_that_is_wrong_comes_in_one_message(capsys: Capture) -> None:
             "cleanup --algo go --delta 0.3",
             "--delta: go has no such setting; it belongs to lase, lase_uniform",
         ),
+        (
+            "ipd --algo si --only-when-visible",
+            "--only-when-visible: True, but observations of ipd do not say in a known way whom an agent sees",
+        ),
         ("cleanup --lr -1e-3", "--lr: -0.001 is out of range; it must be above 0"),
         ("cleanup --lambda=2", "--lambda: 2.0 is out of range; it must be at least 0 and at most 1"),
         ("cleanup --lr nan", "--lr: expected a finite float, found nan"),

@@ -153,16 +153,19 @@ def check_settings(
     spec: AlgorithmSpec, optimizer: Optimizer, changes: Mapping[str, Any], env_steps: int, words: Words
 ) -> Settings:
     """All settings of a run; problems, each once, go into the words."""
-    defaults = default_settings(words.values.get("game", ""), spec, optimizer)
+    game = words.values.get("game", "")
+    settings = defaults = default_settings(game, spec, optimizer)
     try:
-        return defaults.replace(**{"schedule_env_steps": env_steps, **changes})
+        settings = defaults.replace(**{"schedule_env_steps": env_steps, **changes})
+        problems = settings.faults_on(game) if game else []
     except SettingsError as error:
-        for problem in error.errors:
-            name, _, text = problem.partition(":")
-            line = f"{option_name(name)}:{text}"
-            if line not in words.problems:
-                words.problems.append(line)
-        return defaults
+        problems = error.errors
+    for problem in problems:
+        name, _, text = problem.partition(":")
+        line = f"{option_name(name)}:{text}"
+        if line not in words.problems:
+            words.problems.append(line)
+    return settings
 
 
 def given_settings(words: Words, specs: Sequence[AlgorithmSpec]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from rllib_lase.social.hook import SocialHook
 from rllib_lase.social.ia import IAHook
 from rllib_lase.social.independent import IndependentHook
 from rllib_lase.social.lase import LASEHook, LASEUniformHook
+from rllib_lase.social.si import SIHook
 from rllib_lase.social.svo import SVOHook
 
 
@@ -118,3 +119,16 @@ class Independent(SocialAlgorithm):
     """Everybody learns from its own reward."""
 
     config_class: ClassVar[type[SocialConfig]] = IndependentConfig
+
+
+class SIConfig(SocialConfig):
+    """Config of social influence with a model of other agents."""
+
+    algo_id: ClassVar[str] = "si"
+    hook_class: ClassVar[type[SocialHook]] = SIHook
+
+
+class SI(SocialAlgorithm):
+    """Social influence as intrinsic motivation (Jaques et al. 2019), decentralised."""
+
+    config_class: ClassVar[type[SocialConfig]] = SIConfig

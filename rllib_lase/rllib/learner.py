@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -138,6 +138,7 @@ class SocialLearner(TorchLearner):
     def _update_round(self, rollout: JointRollout, env_steps: int) -> None:
         self._rounds += 1
         self._schedules.set(env_steps)
+        self.hook.set_env_steps(env_steps)
         recorded = self._recorder.random(rollout.dones.shape) < self.settings.record_fraction
         data = rollout.to_tensors(self.device)
         record_mask = torch.from_numpy(recorded).to(self.device)
@@ -146,6 +147,7 @@ class SocialLearner(TorchLearner):
         learnt = self.hook.rewards(data, networks, record_mask, carry)
         self._carry.keep(rollout, learnt.carry)
         self._report_gifts(data, learnt, record_mask)
+        self._note(learnt.figures)
         self.hook.observe(rollout, networks)
         self._update_policies(data, learnt)
         for _ in range(self.hook.updates_due(self._rounds)):
@@ -306,7 +308,7 @@ class SocialLearner(TorchLearner):
             "rewards_after_gifting": torch.zeros(agents, device=self.device, dtype=torch.float64),
         }
 
-    def _note(self, values: dict[str, Tensor]) -> None:
+    def _note(self, values: Mapping[str, Tensor]) -> None:
         for name, value in values.items():
             self._report["sums"][name] += value
             self._report["notes"][name] += 1

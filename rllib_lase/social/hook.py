@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -51,6 +52,7 @@ class LearntRewards:
         carry: `(B, ...)`, what the preference carries to the copies' next step; None if nothing.
         amounts: `(T, B, N, N)`, reward that moved in gifts that are no shares of a reward, giver in the row,
             0 on the diagonal; None unless the hook moves rewards so.
+        figures: Name -> `(N,)`, what the learner reports of this rollout beside its losses.
     """
 
     rewards: Tensor
@@ -58,6 +60,7 @@ class LearntRewards:
     shared: Tensor | None = None
     carry: Tensor | None = None
     amounts: Tensor | None = None
+    figures: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def moved(self) -> bool:
@@ -75,8 +78,12 @@ class LearntRewards:
 
     def cpu(self) -> LearntRewards:
         """The same in main memory."""
-        rest = (self.gift_weights, self.shared, self.carry, self.amounts)
-        return LearntRewards(self.rewards.cpu(), *(None if part is None else part.cpu() for part in rest))
+        weights, shared, carry, amounts = (
+            None if part is None else part.cpu()
+            for part in (self.gift_weights, self.shared, self.carry, self.amounts)
+        )
+        figures = {name: values.cpu() for name, values in self.figures.items()}
+        return LearntRewards(self.rewards.cpu(), weights, shared, carry, amounts, figures)
 
 
 class SocialHook(abc.ABC):
@@ -124,6 +131,14 @@ class SocialHook(abc.ABC):
         """`(B, ...)`, what `rewards` carries from step to step, at an episode's start; None if nothing."""
         del num_envs
         return None
+
+    def set_env_steps(self, env_steps: int) -> None:
+        """Moves the preference's own schedules, before each round's `rewards`.
+
+        Args:
+            env_steps: Env steps sampled before this round.
+        """
+        del env_steps
 
     @abc.abstractmethod
     def rewards(
@@ -197,3 +212,8 @@ def draw_indices(
 ) -> NDArray[np.int64]:
     """`count` of `candidates`, with replacement."""
     return candidates[generator.integers(0, len(candidates), count)]
+
+
+def zero_loss(module: nn.Module) -> Tensor:
+    """A loss of 0 that depends on all parameters, so that gradients exist and are 0."""
+    return torch.stack([parameter.sum() * 0 for parameter in module.parameters()]).sum()

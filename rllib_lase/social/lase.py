@@ -25,6 +25,7 @@ from rllib_lase.social.hook import (
     SocialHook,
     agent_generators,
     draw_indices,
+    zero_loss,
 )
 from rllib_lase.social.replay import JointReplay
 
@@ -168,7 +169,7 @@ class LASEHook(SocialHook):
         sr, settings, replay = cast(SRNet, nets["sr"]), self.settings, self._replay
         usable = replay.transitions(agent)
         if len(usable) == 0:
-            return _zero_loss(sr)
+            return zero_loss(sr)
         now = draw_indices(self._generators[agent], usable, settings.sr_batch_size)
         after = replay.successors(now)
         obs = torch.from_numpy(replay.obs(agent, now)).to(device).float()
@@ -202,7 +203,7 @@ class LASEHook(SocialHook):
         replay, settings, generator = self._replay, self.settings, self._generators[agent]
         present = np.flatnonzero(replay.acted(agent))
         if len(present) == 0:
-            return _zero_loss(conversion)
+            return zero_loss(conversion)
         now = draw_indices(generator, present, settings.conversion_batch_size)
         partner = draw_indices(generator, self._others[agent].numpy(), settings.conversion_batch_size)
         in_game = np.stack([replay.own("active", j, now) for j in range(self.spaces.num_agents)], -1)
@@ -239,11 +240,6 @@ class LASEUniformHook(LASEHook):
         """1 / |A|."""
         del nets
         return obs.new_full((len(obs), len(others), self._num_actions), 1 / self._num_actions)
-
-
-def _zero_loss(module: nn.Module) -> Tensor:
-    """A loss of 0 that depends on all parameters, so that gradients exist and are 0."""
-    return torch.stack([parameter.sum() * 0 for parameter in module.parameters()]).sum()
 
 
 def _is_unit_range(space: gym.Space[Any]) -> bool:

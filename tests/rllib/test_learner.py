@@ -6,30 +6,15 @@ import pytest
 import torch
 from ray.rllib.core.learner.training_data import TrainingData
 
-from rllib_lase.rllib.algorithms import (
-    FixedShareConfig,
-    GiftingConfig,
-    GOConfig,
-    IAConfig,
-    IndependentConfig,
-    LASEConfig,
-    LASEUniformConfig,
-    SVOConfig,
-)
+from rllib_lase.registry import ALGORITHMS
+from rllib_lase.rllib.algorithms import IndependentConfig, SIConfig
 from rllib_lase.rllib.learner import SocialLearner
+from rllib_lase.settings import SettingsError
 from rllib_lase.social.hook import LearntRewards
+from tests.rllib.line_env import Line
 from tests.rollouts import random_rollout
 
-CONFIGS = {
-    "lase": LASEConfig,
-    "lase_uniform": LASEUniformConfig,
-    "go": GOConfig,
-    "ia": IAConfig,
-    "svo": SVOConfig,
-    "fixed_share": FixedShareConfig,
-    "gifting": GiftingConfig,
-    "independent": IndependentConfig,
-}
+CONFIGS = {algo: spec.config_class() for algo, spec in ALGORITHMS.items()}
 
 
 def spaces_of(rollout):
@@ -114,7 +99,7 @@ def test_what_an_agent_may_not_see_changes_nothing_it_learns_to_the_bit(agent, o
         learner.hook.observe(seen, networks)
         losses = learner.hook.losses(networks)
         own = list(learner.module[f"agent_{agent}"].social.parameters())
-        gradients = torch.autograd.grad(sum(loss[agent] for loss in losses.values()), own) if infers else ()
+        gradients = torch.autograd.grad(sum(loss[agent] for loss in losses.values()), own) if own else ()
         results.append((rewards[agent], row, parameters_of(learner, agent), losses, gradients))
     (rewards, row, params, losses, gradients), (rewards_b, row_b, params_b, losses_b, gradients_b) = results
     assert torch.equal(rewards, rewards_b)
@@ -135,7 +120,7 @@ def test_a_round_changes_every_network_and_keeps_losses_finite(algo, optimizer):
     for agent in range(3):
         after = parameters_of(learner, agent)
         changed = {name.split(".")[0] for name in after if not after[name].equal(before[agent][name])}
-        assert changed == ({"policy", "social"} if algo.startswith("lase") else {"policy"})
+        assert changed == {name.split(".")[0] for name in after}
     report = learner.collect_report()
     assert all(np.isfinite(values).all() for values in report["learner"].values())
     assert np.isclose(report["rewards"].sum(), report["rewards_after_gifting"].sum(), atol=1e-4)
@@ -246,3 +231,25 @@ def test_weights_of_an_agent_do_not_depend_on_how_many_others_there_are():
         assert torch.equal(value, dict(crowd["agent_1"].named_parameters())[name])
     first, second = (dict(crowd[f"agent_{i}"].named_parameters()) for i in (0, 1))
     assert not torch.equal(first["policy.fc.weight"], second["policy.fc.weight"])
+
+
+def test_a_preference_follows_the_env_steps_and_its_figures_are_reported():
+    learner = make_learner(
+        "si", influence_weight_end=1.0, influence_ramp_fraction=0.5, schedule_env_steps=800
+    )
+    weights = []
+    for env_steps in (0, 100, 400, 800):
+        learner.update(training_data=TrainingData(batch=rollout_for()), timesteps={"env_steps": env_steps})
+        weights.append(learner.hook.influence_weight)
+    assert np.allclose(weights, [0, 0.25, 1, 1])
+    influence = learner.collect_report()["learner"]["influence"]
+    assert influence.shape == (3,)
+    assert (influence > 0).all()
+
+
+def test_visibility_is_refused_where_it_cannot_be_known():
+    for env in ("ipd", Line):
+        config = SIConfig().environment(env).training(only_when_visible=True)
+        with pytest.raises(SettingsError, match=r"only_when_visible: True, but observations of (ipd|Line)"):
+            config.settings()
+    assert SIConfig().environment("cleanup").settings().only_when_visible
