@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         Independent,
         IndependentConfig,
         LASEConfig,
+        LASEOracle,
+        LASEOracleConfig,
         LASEUniform,
         LASEUniformConfig,
     )
@@ -34,6 +36,8 @@ __all__ = [
     "IndependentConfig",
     "JointRollout",
     "LASEConfig",
+    "LASEOracle",
+    "LASEOracleConfig",
     "LASEUniform",
     "LASEUniformConfig",
     "SocialHook",
@@ -43,8 +47,10 @@ __all__ = [
 
 _ALGORITHMS = "rllib_lase.rllib.algorithms"
 _LAZY = {
-    **dict.fromkeys(("LASE", "LASEUniform", "GO", "Independent"), _ALGORITHMS),
-    **dict.fromkeys(("LASEConfig", "LASEUniformConfig", "GOConfig", "IndependentConfig"), _ALGORITHMS),
+    **dict.fromkeys(("LASE", "LASEUniform", "LASEOracle", "GO", "Independent"), _ALGORITHMS),
+    **dict.fromkeys(
+        ("LASEConfig", "LASEUniformConfig", "LASEOracleConfig", "GOConfig", "IndependentConfig"), _ALGORITHMS
+    ),
     "JointRollout": "rllib_lase.rollout",
     "SocialHook": "rllib_lase.social",
 }

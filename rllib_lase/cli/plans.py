@@ -139,7 +139,7 @@ def check_learner(name: str, words: Words, option: str) -> tuple[AlgorithmSpec, 
         return None
     spec, fixed = resolve_algorithm(name)
     game = words.values.get("game", "")
-    reason = spec.unsupported(game, dict(words.values.get("game_params", ())))
+    reason = spec.unsupported(game, _game_params(words))
     if reason:
         words.problems.append(f"{option}: {spec.algo_id} cannot play {game}: {reason}")
     given = cast("Optimizer | None", words.values.get("optimizer"))
@@ -153,15 +153,18 @@ def check_settings(
 ) -> Settings:
     """All settings of a run; problems, each once, go into the words."""
     defaults = default_settings(words.values.get("game", ""), spec, optimizer)
+    game = words.values.get("game", "")
     try:
-        return defaults.replace(**{"schedule_env_steps": env_steps, **changes})
+        settings = defaults.replace(**{"schedule_env_steps": env_steps, **changes})
+        problems = settings.environment_problems(game, _game_params(words)) if game else []
     except SettingsError as error:
-        for problem in error.errors:
-            name, _, text = problem.partition(":")
-            line = f"{option_name(name)}:{text}"
-            if line not in words.problems:
-                words.problems.append(line)
-        return defaults
+        settings, problems = defaults, error.errors
+    for problem in problems:
+        name, _, text = problem.partition(":")
+        line = f"{option_name(name)}:{text}"
+        if line not in words.problems:
+            words.problems.append(line)
+    return settings
 
 
 def given_settings(words: Words, specs: Sequence[AlgorithmSpec]) -> dict[str, Any]:
@@ -180,6 +183,12 @@ def given_settings(words: Words, specs: Sequence[AlgorithmSpec]) -> dict[str, An
                 f"{option_name(name)}: {chosen} has no such setting; it belongs to {', '.join(owners)}"
             )
     return given
+
+
+def _game_params(words: Words) -> dict[str, Any]:
+    """The game's parameters as far as they were given, `preset` among them."""
+    given = {"preset": words.values["preset"]} if "preset" in words.values else {}
+    return dict(words.values.get("game_params", ())) | given
 
 
 def out_folder(words: Words, default: str) -> Path:

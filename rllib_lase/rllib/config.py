@@ -76,6 +76,9 @@ class SocialConfig(AlgorithmConfig):
         names = setting_names(self.spec.settings_class)
         settings = self.spec.settings_class(**{name: getattr(self, name) for name in names})
         errors = settings.validate()
+        if self.env is not None:
+            name = self.env if isinstance(self.env, str) else getattr(self.env, "__qualname__", str(self.env))
+            errors += settings.environment_problems(name, self.env_config)
         encoding = self.env_config.get("obs", "planes")
         if isinstance(self.env, str) and self.env in GAMES and encoding not in NETWORK_ENCODINGS:
             errors.append(

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -39,6 +40,36 @@ class JointSpaces:
 
 
 @dataclass(frozen=True)
+class Moments:
+    """Count, sum and sum of squares of a quantity, one of each per agent, `(N,)` float64.
+
+    They add up over rollouts; mean and standard deviation are taken at the end.
+    """
+
+    count: Tensor
+    total: Tensor
+    squares: Tensor
+
+    @classmethod
+    def of(cls, values: Tensor, where: Tensor) -> Moments:
+        """Over all entries `(N, ...)` of each agent's row where `where` (bool, same shape)."""
+        kept = torch.where(where, values, torch.zeros_like(values)).flatten(1).double()
+        return cls(where.flatten(1).sum(1).double(), kept.sum(1), kept.square().sum(1))
+
+    def __add__(self, other: Moments) -> Moments:
+        """Of both."""
+        return Moments(self.count + other.count, self.total + other.total, self.squares + other.squares)
+
+    def mean(self) -> Tensor:
+        """`(N,)`, NaN where nothing was counted."""
+        return self.total / self.count
+
+    def std(self) -> Tensor:
+        """`(N,)`, of all that was counted (not of a sample); NaN where nothing was."""
+        return (self.squares / self.count - self.mean().square()).clamp_min(0).sqrt()
+
+
+@dataclass(frozen=True)
 class LearntRewards:
     """What a hook makes of a rollout's rewards.
 
@@ -49,12 +80,14 @@ class LearntRewards:
         shared: `(N, T, B)`, what those weights split: the rewards, but for penalties that stay with their
             owner.
         carry: `(B, ...)`, what the preference carries to the copies' next step; None if nothing.
+        measured: What is worth reporting of the recorded steps, by name.
     """
 
     rewards: Tensor
     gift_weights: Tensor | None = None
     shared: Tensor | None = None
     carry: Tensor | None = None
+    measured: Mapping[str, Moments] = field(default_factory=dict)
 
     def gifts(self) -> Tensor | None:
         """Amounts of reward that moved, `(T, B, N, N)`, giver in the row; on the diagonal what stayed.
@@ -66,7 +99,7 @@ class LearntRewards:
         return self.gift_weights * self.shared.permute(1, 2, 0).unsqueeze(-1)
 
     def cpu(self) -> LearntRewards:
-        """The same in main memory."""
+        """The same in main memory, without what was measured."""
         rest = (self.gift_weights, self.shared, self.carry)
         return LearntRewards(self.rewards.cpu(), *(None if part is None else part.cpu() for part in rest))
 
@@ -107,6 +140,11 @@ class SocialHook(abc.ABC):
         """
         del settings, num_actions, stay_action
         return None
+
+    @property
+    def refuses_gifts(self) -> bool:
+        """Whether agents choose to refuse gifts: action a + A plays a, and takes none in that step."""
+        return False
 
     def initial_carry(self, num_envs: int) -> Tensor | None:
         """`(B, ...)`, what `rewards` carries from step to step, at an episode's start; None if nothing."""

@@ -6,7 +6,14 @@ import torch
 from ray import tune
 from ray.rllib.algorithms.ppo import PPOConfig
 
-from rllib_lase.rllib.algorithms import LASE, GOConfig, IndependentConfig, LASEConfig, LASEUniformConfig
+from rllib_lase.rllib.algorithms import (
+    LASE,
+    GOConfig,
+    IndependentConfig,
+    LASEConfig,
+    LASEOracleConfig,
+    LASEUniformConfig,
+)
 from rllib_lase.rllib.checkpoints import CheckpointError
 from rllib_lase.rllib.env_runner import BatchedEnvRunner
 from rllib_lase.rllib.evaluate import evaluate
@@ -37,7 +44,9 @@ def assert_same_weights(first, second):
     assert not different
 
 
-@pytest.mark.parametrize("config_class", [LASEConfig, LASEUniformConfig, GOConfig, IndependentConfig])
+@pytest.mark.parametrize(
+    "config_class", [LASEConfig, LASEUniformConfig, LASEOracleConfig, GOConfig, IndependentConfig]
+)
 def test_every_algorithm_trains_reports_and_evaluates(config_class):
     algorithm = small(config_class).build_algo()
     before = weights_of(algorithm)
@@ -54,7 +63,7 @@ def test_every_algorithm_trains_reports_and_evaluates(config_class):
     assert evaluation.episodes.returns.shape == (6, 4)
     assert np.allclose(evaluation.returns_after_gifting.sum(1), evaluation.episodes.returns.sum(1), atol=1e-3)
     assert np.allclose(evaluation.gift_weights.sum(1), 1)
-    gives = config_class in (LASEConfig, LASEUniformConfig)
+    gives = config_class in (LASEConfig, LASEUniformConfig, LASEOracleConfig)
     assert np.array_equal(evaluation.gift_weights, np.eye(4)) != gives
     algorithm.stop()
 

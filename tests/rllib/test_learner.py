@@ -6,7 +6,13 @@ import pytest
 import torch
 from ray.rllib.core.learner.training_data import TrainingData
 
-from rllib_lase.rllib.algorithms import GOConfig, IndependentConfig, LASEConfig, LASEUniformConfig
+from rllib_lase.rllib.algorithms import (
+    GOConfig,
+    IndependentConfig,
+    LASEConfig,
+    LASEOracleConfig,
+    LASEUniformConfig,
+)
 from rllib_lase.rllib.learner import SocialLearner
 from rllib_lase.social.hook import LearntRewards
 from tests.rollouts import random_rollout
@@ -14,6 +20,7 @@ from tests.rollouts import random_rollout
 CONFIGS = {
     "lase": LASEConfig,
     "lase_uniform": LASEUniformConfig,
+    "lase_oracle": LASEOracleConfig,
     "go": GOConfig,
     "independent": IndependentConfig,
 }
