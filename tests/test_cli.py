@@ -75,6 +75,14 @@ def test_everything_that_is_wrong_comes_in_one_message(capsys: Capture) -> None:
             "cleanup --algo ppo --optimizer a2c",
             "--optimizer: 'ppo' is short for independent (ppo), found 'a2c'",
         ),
+        (
+            "cleanup --relationship-smoothing 1",
+            "--relationship-smoothing: 1.0 is out of range; it must be at least 0 and below 1",
+        ),
+        (
+            "ipd --mask-unseen",
+            "--mask-unseen: ipd has no map on which a co-player could be in or out of sight",
+        ),
         ("cleanup --sr-policy-rule eq6", "expected one of eq5, soft_q; did you mean 'eq5'?, found 'eq6'"),
         ("cleanup --use-lstm=3", "--use-lstm: takes no value, found '3'"),
         ("cleanup --seed 2147483648", "--seed: expected 0 to 2147483647, found '2147483648'"),

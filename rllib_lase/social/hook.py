@@ -101,7 +101,8 @@ class LearntRewards:
     def cpu(self) -> LearntRewards:
         """The same in main memory, without what was measured."""
         rest = (self.gift_weights, self.shared, self.carry)
-        return LearntRewards(self.rewards.cpu(), *(None if part is None else part.cpu() for part in rest))
+        weights, shared, carry = (None if part is None else part.cpu() for part in rest)
+        return LearntRewards(self.rewards.cpu(), weights, shared, carry)
 
 
 class SocialHook(abc.ABC):

@@ -314,7 +314,8 @@ class LASEOracleHook(LASEHook):
             found = ", ".join(f"{agent}: {shape}" for agent, shape in shapes.items())
             raise ValueError(
                 f"lase_oracle needs observations of one shape, found {found}; an agent's own SR policy "
-                "cannot read an observation of another shape. Train with lase, which imagines them in its own shape"
+                "cannot read an observation of another shape. Train with lase, which imagines them in its "
+                "own shape"
             )
 
     def _predicted_probs(self, agent: int, nets: Networks, steps: _Steps, rows: Tensor) -> Tensor:
