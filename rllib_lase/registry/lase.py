@@ -43,7 +43,7 @@ class LASESettings(Settings):
     gift_negative_rewards: bool = setting(True, "Eq. 2: share penalties too; False keeps them at home")
     relationship_smoothing: float = setting(
         0.0,
-        "weight of the past in exponential smoothing of w; 0 is none, as in the paper",
+        "weight of the past in exponential smoothing of w over time; 0 is none",
         minimum=0,
         below=1,
     )
