@@ -28,6 +28,8 @@ if TYPE_CHECKING:
         Independent,
         IndependentConfig,
         LASEConfig,
+        LASEOracle,
+        LASEOracleConfig,
         LASEUniform,
         LASEUniformConfig,
         SIConfig,
@@ -52,6 +54,8 @@ __all__ = [
     "IndependentConfig",
     "JointRollout",
     "LASEConfig",
+    "LASEOracle",
+    "LASEOracleConfig",
     "LASEUniform",
     "LASEUniformConfig",
     "SIConfig",
@@ -68,6 +72,10 @@ _LAZY = {
     **dict.fromkeys(("IA", "IAConfig", "SVO", "SVOConfig"), _ALGORITHMS),
     **dict.fromkeys(("FixedShare", "FixedShareConfig", "Gifting", "GiftingConfig"), _ALGORITHMS),
     "SIConfig": _ALGORITHMS,
+    **dict.fromkeys(("LASE", "LASEUniform", "LASEOracle", "GO", "Independent"), _ALGORITHMS),
+    **dict.fromkeys(
+        ("LASEConfig", "LASEUniformConfig", "LASEOracleConfig", "GOConfig", "IndependentConfig"), _ALGORITHMS
+    ),
     "JointRollout": "rllib_lase.rollout",
     "SocialHook": "rllib_lase.social",
 }

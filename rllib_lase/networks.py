@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 CONV_CHANNELS = (16, 32)
 LOGIT_BOUND = 10.0
+#: Probability with which an untrained policy refuses gifts, where it may.
+INITIAL_REFUSAL = 0.1
 #: Largest image (channels x height x width) that is convolved by patches.
 MAX_PATCHED_INPUTS = 1024
 
@@ -85,22 +87,82 @@ def _convolve(conv: nn.Conv2d, images: Tensor) -> Tensor:
     return out
 
 
+class ActorHead(nn.Linear):
+    """Linear layer to the logits of all actions."""
+
+    def start(self) -> None:
+        """Initial weights that make all actions nearly equally likely; after `initialise`."""
+        with torch.no_grad():
+            self.weight.mul_(0.01)
+
+    def joint(self) -> tuple[Tensor, Tensor]:
+        """Weights `(A', width)` and biases `(A',)` of a linear layer that gives the logits of all actions."""
+        return self.weight, self.bias
+
+
+class RefusingActorHead(ActorHead):
+    """Logits of 2A actions from A + 1: action a, and a + A, which plays a and refuses gifts.
+
+    What is played and whether gifts are refused are independent given the observation: the logit of a + A is
+    that of a plus the refusal's, whose sigmoid is the probability of refusing.
+    """
+
+    def __init__(self, width: int, num_actions: int) -> None:
+        """Builds the layer.
+
+        Args:
+            width: Units of the layer below.
+            num_actions: 2A.
+        """
+        super().__init__(width, num_actions // 2 + 1)
+
+    def start(self) -> None:
+        """As all actors; gifts are refused with probability `INITIAL_REFUSAL`."""
+        super().start()
+        with torch.no_grad():
+            self.bias[-1] = math.log(INITIAL_REFUSAL / (1 - INITIAL_REFUSAL))
+
+    def joint(self) -> tuple[Tensor, Tensor]:
+        """The logits of 2A actions are linear, too: the refusal's row is added to every action's."""
+        weight, bias = self.weight[:-1], self.bias[:-1]
+        return torch.cat([weight, weight + self.weight[-1]]), torch.cat([bias, bias + self.bias[-1]])
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits `(..., 2A)` of `(..., width)`."""
+        logits: Tensor = super().forward(features)
+        actions, refusal = logits[..., :-1], logits[..., -1:]
+        return torch.cat([actions, actions + refusal], -1)
+
+
 class PolicyNet(nn.Module):
     """Encoder, fully connected layer, optional LSTM, separate linear actor and critic heads."""
 
     def __init__(
-        self, obs_shape: tuple[int, ...], num_actions: int, hidden_size: int, lstm_size: int | None
+        self,
+        obs_shape: tuple[int, ...],
+        num_actions: int,
+        hidden_size: int,
+        lstm_size: int | None,
+        refuses_gifts: bool = False,
     ) -> None:
+        """Builds the network.
+
+        Args:
+            obs_shape: Shape of the agent's own observation.
+            num_actions: Number of the agent's own actions, added ones included.
+            hidden_size: Units of the fully connected layer.
+            lstm_size: Units of the LSTM, or None.
+            refuses_gifts: Whether the second half of the actions are the first with gifts refused.
+        """
         super().__init__()
         self.encoder = Encoder(obs_shape)
         self.fc = nn.Linear(self.encoder.out_features, hidden_size)
         self.lstm = None if lstm_size is None else nn.LSTM(hidden_size, lstm_size)
         width = hidden_size if lstm_size is None else lstm_size
-        self.pi = nn.Linear(width, num_actions)
+        self.pi = (RefusingActorHead if refuses_gifts else ActorHead)(width, num_actions)
         self.vf = nn.Linear(width, 1)
         initialise(self)
-        with torch.no_grad():
-            self.pi.weight.mul_(0.01)
+        self.pi.start()
 
     def heads(self, features: Tensor) -> PolicyOutput:
         """Actor and critic on the last hidden layer, `(..., width)`."""

@@ -10,6 +10,7 @@ import difflib
 import math
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -26,12 +27,11 @@ def setting(
     minimum: float | None = None,
     maximum: float | None = None,
     above: float | None = None,
+    below: float | None = None,
 ) -> Any:
-    """A dataclass field with its documentation and its range (`above` is an exclusive minimum)."""
-    return field(
-        default=default,
-        metadata={"help": help_text, "minimum": minimum, "maximum": maximum, "above": above},
-    )
+    """A dataclass field with its documentation and its range (`above` and `below` are exclusive bounds)."""
+    bounds = {"minimum": minimum, "maximum": maximum, "above": above, "below": below}
+    return field(default=default, metadata={"help": help_text, **bounds})
 
 
 @dataclass(frozen=True)
@@ -95,13 +95,14 @@ class Settings:
                 )
         return errors
 
-    def faults_on(self, env: str) -> list[str]:
-        """Faults that settings have only on some environments, as `validate` says them; empty if none.
+    def environment_problems(self, env: str, params: Mapping[str, Any]) -> list[str]:
+        """What these settings ask of an environment that it does not have, each with its setting; or none.
 
         Args:
-            env: A game id, or the name of any other environment.
+            env: A game id, a name registered with Tune, or the name of an environment class.
+            params: The game's parameters, `preset` among them.
         """
-        del env
+        del env, params
         return []
 
     def replace(self, **changes: Any) -> Settings:
@@ -166,11 +167,13 @@ def _type_problem(value: Any, hint: Any) -> str | None:
 
 
 def _range_problems(item: dataclasses.Field[Any], value: Any) -> list[str]:
-    minimum, maximum, above = (item.metadata[key] for key in ("minimum", "maximum", "above"))
+    minimum, maximum, above, below = (item.metadata[key] for key in ("minimum", "maximum", "above", "below"))
     too_low = (minimum is not None and value < minimum) or (above is not None and value <= above)
-    if not (too_low or (maximum is not None and value > maximum)):
+    too_high = (maximum is not None and value > maximum) or (below is not None and value >= below)
+    if not (too_low or too_high):
         return []
     bounds = [f"above {above}"] if above is not None else []
     bounds += [f"at least {minimum}"] if minimum is not None else []
     bounds += [f"at most {maximum}"] if maximum is not None else []
+    bounds += [f"below {below}"] if below is not None else []
     return [f"{item.name}: {value!r} is out of range; it must be {' and '.join(bounds)}"]

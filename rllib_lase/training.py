@@ -244,7 +244,7 @@ def progress_row(iteration: int, report: IterationReport) -> dict[str, float]:
         for event, name in enumerate(report.count_names):
             mean = report.finished.counts[:, position, event].mean() if ended else np.nan
             row[f"counts/{name}/{agent_id}"] = float(mean)
-        for name, values in report.learner["learner"].items():
+        for name, values in {**report.learner["learner"], **report.learner["measured"]}.items():
             row[f"learner/{agent_id}/{name}"] = float(values[position])
     return row
 

@@ -64,7 +64,7 @@ def test_everything_that_is_wrong_comes_in_one_message(capsys: Capture) -> None:
         ("cleanup --game-params num_agents=99", "num_agents=99 (int): expected an integer in [2, 64]"),
         (
             "cleanup --algo go --delta 0.3",
-            "--delta: go has no such setting; it belongs to lase, lase_uniform",
+            "--delta: go has no such setting; it belongs to lase, lase_uniform, lase_oracle",
         ),
         (
             "ipd --algo si --only-when-visible",
@@ -78,6 +78,14 @@ def test_everything_that_is_wrong_comes_in_one_message(capsys: Capture) -> None:
         (
             "cleanup --algo ppo --optimizer a2c",
             "--optimizer: 'ppo' is short for independent (ppo), found 'a2c'",
+        ),
+        (
+            "cleanup --relationship-smoothing 1",
+            "--relationship-smoothing: 1.0 is out of range; it must be at least 0 and below 1",
+        ),
+        (
+            "ipd --mask-unseen",
+            "--mask-unseen: ipd has no map on which a co-player could be in or out of sight",
         ),
         ("cleanup --sr-policy-rule eq6", "expected one of eq5, soft_q; did you mean 'eq5'?, found 'eq6'"),
         ("cleanup --use-lstm=3", "--use-lstm: takes no value, found '3'"),

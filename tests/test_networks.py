@@ -63,10 +63,11 @@ def test_a_convolution_over_a_3x3_image_equals_its_matrix_product():
 
 
 @pytest.mark.parametrize("lstm_size", [None, 24])
+@pytest.mark.parametrize("refuses", [False, True])
 @pytest.mark.parametrize("obs_shape", [(7, 5, 5), (5,), (4, 15, 15), (3, 6, 8)])
-def test_stacked_acting_equals_each_network_alone(obs_shape, lstm_size):
+def test_stacked_acting_equals_each_network_alone(obs_shape, refuses, lstm_size):
     torch.manual_seed(1)
-    nets = [PolicyNet(obs_shape, 6, hidden_size=16, lstm_size=lstm_size) for _ in range(3)]
+    nets = [PolicyNet(obs_shape, 6, 16, lstm_size, refuses) for _ in range(3)]
     actor = GroupActor(nets, obs_shape)
     for _ in range(2):
         obs = torch.rand(3, 4, *obs_shape)
@@ -87,6 +88,21 @@ def test_stacked_acting_equals_each_network_alone(obs_shape, lstm_size):
             for parameter in nets[0].parameters():
                 parameter.add_(0.05)
         actor.refresh()
+
+
+def test_what_is_played_and_whether_gifts_are_refused_are_independent_and_refusals_start_rare():
+    torch.manual_seed(1)
+    net = PolicyNet((5,), 6, hidden_size=8, lstm_size=None, refuses_gifts=True)
+    untrained = net(torch.rand(20, 5)).action_dist_inputs.softmax(-1)
+    assert untrained.shape == (20, 6)
+    assert torch.allclose(untrained[:, 3:].sum(1), torch.tensor(0.1), atol=0.01)
+    with torch.no_grad():
+        net.pi.weight.mul_(300)
+    probs = net(torch.rand(20, 5)).action_dist_inputs.softmax(-1).view(20, 2, 3)
+    refusal, action = probs.sum(2), probs.sum(1)
+    assert torch.allclose(probs, refusal.unsqueeze(2) * action.unsqueeze(1), atol=1e-6)
+    assert refusal.std(0).min() > 0.01
+    assert action.std(0).min() > 0.01
 
 
 def test_an_lstm_over_a_fragment_with_resets_equals_stepping_it():

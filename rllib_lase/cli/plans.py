@@ -139,8 +139,7 @@ def check_learner(name: str, words: Words, option: str) -> tuple[AlgorithmSpec, 
         return None
     spec, fixed = resolve_algorithm(name)
     game = words.values.get("game", "")
-    params = {"preset": words.values.get("preset"), **dict(words.values.get("game_params", ()))}
-    reason = spec.unsupported(game, params)
+    reason = spec.unsupported(game, _game_params(words))
     if reason:
         words.problems.append(f"{option}: {spec.algo_id} cannot play {game}: {reason}")
     given = cast("Optimizer | None", words.values.get("optimizer"))
@@ -153,13 +152,13 @@ def check_settings(
     spec: AlgorithmSpec, optimizer: Optimizer, changes: Mapping[str, Any], env_steps: int, words: Words
 ) -> Settings:
     """All settings of a run; problems, each once, go into the words."""
+    defaults = default_settings(words.values.get("game", ""), spec, optimizer)
     game = words.values.get("game", "")
-    settings = defaults = default_settings(game, spec, optimizer)
     try:
         settings = defaults.replace(**{"schedule_env_steps": env_steps, **changes})
-        problems = settings.faults_on(game) if game else []
+        problems = settings.environment_problems(game, _game_params(words)) if game else []
     except SettingsError as error:
-        problems = error.errors
+        settings, problems = defaults, error.errors
     for problem in problems:
         name, _, text = problem.partition(":")
         line = f"{option_name(name)}:{text}"
@@ -184,6 +183,12 @@ def given_settings(words: Words, specs: Sequence[AlgorithmSpec]) -> dict[str, An
                 f"{option_name(name)}: {chosen} has no such setting; it belongs to {', '.join(owners)}"
             )
     return given
+
+
+def _game_params(words: Words) -> dict[str, Any]:
+    """The game's parameters as far as they were given, `preset` among them."""
+    given = {"preset": words.values["preset"]} if "preset" in words.values else {}
+    return dict(words.values.get("game_params", ())) | given
 
 
 def out_folder(words: Words, default: str) -> Path:

@@ -6,7 +6,14 @@ import torch
 from torch import Tensor
 
 
-def gift_weights(fractions: Tensor, active: Tensor, gives: Tensor | None = None) -> Tensor:
+def gift_weights(
+    fractions: Tensor,
+    active: Tensor,
+    gives: Tensor | None = None,
+    *,
+    max_share_given: float = 1.0,
+    refused: Tensor | None = None,
+) -> Tensor:
     """The gift matrix W from the fractions that each agent would give.
 
     Args:
@@ -15,6 +22,9 @@ def gift_weights(fractions: Tensor, active: Tensor, gives: Tensor | None = None)
         active: `(..., N)` bool. An agent that has left neither gives nor receives: its share stays with the
             giver.
         gives: `(..., N)` bool, which agents take part in giving; None means all. Others still receive.
+        max_share_given: In (0, 1]. Gifts of an agent that would give more in all are scaled down to it.
+        refused: `(..., N)` bool, receivers that take nothing; None means nobody. What they were offered stays
+            with the giver and is not offered to others: the cap applies to offers.
 
     Returns:
         `(..., N, N)`, w^{ij} = the fraction of i's reward that i gives j; every row is a distribution.
@@ -25,6 +35,10 @@ def gift_weights(fractions: Tensor, active: Tensor, gives: Tensor | None = None)
     allowed = may_give.unsqueeze(-1) & active.unsqueeze(-2)
     off_diagonal = ~torch.eye(fractions.shape[-1], dtype=torch.bool, device=fractions.device)
     given = torch.where(allowed & off_diagonal, fractions, torch.zeros_like(fractions))
+    if max_share_given < 1:
+        given = given * (max_share_given / given.sum(-1, keepdim=True).clamp_min(max_share_given))
+    if refused is not None:
+        given = torch.where(refused.unsqueeze(-2), torch.zeros_like(given), given)
     return given + torch.diag_embed(1 - given.sum(-1))
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from rllib_lase.registry.sight import sight_objection
 from rllib_lase.registry.spec import AlgorithmSpec
 from rllib_lase.settings import Settings, setting
 
 SRPolicyRule = Literal["eq5", "soft_q"]
+RelationshipScale = Literal["range", "advantage"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,25 @@ class LASESettings(Settings):
         1e-3, "Eq. 3: where max Q - min Q is below this, the weight is 0", minimum=0
     )
     gift_negative_rewards: bool = setting(True, "Eq. 2: share penalties too; False keeps them at home")
+    relationship_smoothing: float = setting(
+        0.0,
+        "weight of the past in exponential smoothing of w over time; 0 is none",
+        minimum=0,
+        below=1,
+    )
+    relationship_scale: RelationshipScale = setting(
+        "range", "what w is measured by: Eq. 3's range of Q, or advantage: a running mean of |Q| per agent"
+    )
+    max_share_given: float = setting(
+        1.0, "largest share of its reward that an agent gives away in all", above=0, maximum=1
+    )
+    mask_unseen: bool = setting(False, "w is 0, and Eq. 4 leaves the pair out, for co-players out of sight")
+    refuse_gifts: bool = setting(False, "agents may refuse gifts: a further choice beside each action")
+
+    def environment_problems(self, env: str, params: Mapping[str, Any]) -> list[str]:
+        """`mask_unseen` needs a game in which an observation tells who is in sight."""
+        reason = sight_objection(env, params) if self.mask_unseen else None
+        return [] if reason is None else [f"mask_unseen: {reason}"]
 
 
 LASE = AlgorithmSpec(
@@ -51,5 +73,12 @@ LASE_UNIFORM = AlgorithmSpec(
     "lase_uniform",
     "LASE without perspective taking: co-players are predicted to act uniformly",
     "rllib_lase.rllib.algorithms:LASEUniformConfig",
+    LASESettings,
+)
+
+LASE_ORACLE = AlgorithmSpec(
+    "lase_oracle",
+    "LASE that knows its co-players' observations instead of imagining them",
+    "rllib_lase.rllib.algorithms:LASEOracleConfig",
     LASESettings,
 )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from mixed_motive import GAMES
-from mixed_motive.games.grid import GridGame
+from rllib_lase.registry.sight import sight_objection
 from rllib_lase.registry.spec import AlgorithmSpec
 from rllib_lase.settings import Settings, setting
 
@@ -40,20 +41,10 @@ class SISettings(Settings):
         16_384, "recent env steps from which the model of other agents learns", minimum=1
     )
 
-    def faults_on(self, env: str) -> list[str]:
-        """`only_when_visible` needs a plane for each agent in the observations, as games on a map have."""
-        if not self.only_when_visible or _shows_agents(env):
-            return []
-        games = ", ".join(game for game in GAMES if _shows_agents(game))
-        return [
-            f"only_when_visible: True, but observations of {env} do not say in a known way whom an agent "
-            f"sees; set it to False, or choose one of {games}"
-        ]
-
-
-def _shows_agents(env: str) -> bool:
-    """Whether the first N planes of an observation show the N agents in order, in the observer's view."""
-    return env in GAMES and all(issubclass(each, GridGame) for each in GAMES[env].classes.values())
+    def environment_problems(self, env: str, params: Mapping[str, Any]) -> list[str]:
+        """`only_when_visible` needs a game in which an observation tells who is in sight."""
+        reason = sight_objection(env, params) if self.only_when_visible else None
+        return [] if reason is None else [f"only_when_visible: {reason}"]
 
 
 SI = AlgorithmSpec(

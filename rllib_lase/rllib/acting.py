@@ -40,9 +40,10 @@ class GroupActor:
             convs = [net.encoder.conv_layers()[index] for net in self._nets]
             layers.append(_expanded(convs, shape))
             shape = (convs[0].weight.shape[0], shape[1] - 2, shape[2] - 2)
-        layers.append(_stacked([net.fc for net in self._nets]))
+        layers.append(_stacked([(net.fc.weight, net.fc.bias) for net in self._nets]))
         self._layers = layers
-        pi, vf = _stacked([net.pi for net in self._nets]), _stacked([net.vf for net in self._nets])
+        pi = _stacked([net.pi.joint() for net in self._nets])
+        vf = _stacked([(net.vf.weight, net.vf.bias) for net in self._nets])
         self._heads = torch.cat([pi[0], vf[0]], -1), torch.cat([pi[1], vf[1]], -1)
         lstms = [net.lstm for net in self._nets if net.lstm is not None]
         if lstms:
@@ -104,10 +105,10 @@ def _size(shape: tuple[int, ...]) -> int:
     return int(torch.Size(shape).numel())
 
 
-def _stacked(layers: Sequence[nn.Linear]) -> tuple[Tensor, Tensor]:
-    """Weights `(n, in, out)` and biases `(n, 1, out)` of linear layers."""
-    weight = torch.stack([layer.weight for layer in layers]).transpose(1, 2).contiguous()
-    return weight, torch.stack([layer.bias for layer in layers]).unsqueeze(1)
+def _stacked(layers: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Weights `(n, in, out)` and biases `(n, 1, out)` of linear layers, given as `(out, in)` and `(out,)`."""
+    weight = torch.stack([weight for weight, _ in layers]).transpose(1, 2).contiguous()
+    return weight, torch.stack([bias for _, bias in layers]).unsqueeze(1)
 
 
 def _expanded(convs: Sequence[nn.Conv2d], shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:

@@ -251,9 +251,10 @@ class SocialAlgorithm(Algorithm):
             self._carried["share_given"] = float(np.nanmean(1 - kept))
         for name, value in {**self._carried, "env_steps": float(self._env_steps)}.items():
             self.metrics.log_value(("social", name), value, window=1)
-        for name, values in report.learner["learner"].items():
+        for name, values in {**report.learner["learner"], **report.learner["measured"]}.items():
             for agent_id, value in zip(report.agent_ids, values, strict=True):
-                self.metrics.log_value(("learners", agent_id, name), float(value), window=1)
+                if np.isfinite(value):  # unknown where no step was recorded
+                    self.metrics.log_value(("learners", agent_id, name), float(value), window=1)
 
     # --- checkpoints ------------------------------------------------------------------------------
 

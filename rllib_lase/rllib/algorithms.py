@@ -12,7 +12,7 @@ from rllib_lase.social.go import GOHook
 from rllib_lase.social.hook import SocialHook
 from rllib_lase.social.ia import IAHook
 from rllib_lase.social.independent import IndependentHook
-from rllib_lase.social.lase import LASEHook, LASEUniformHook
+from rllib_lase.social.lase import LASEHook, LASEOracleHook, LASEUniformHook
 from rllib_lase.social.si import SIHook
 from rllib_lase.social.svo import SVOHook
 
@@ -41,6 +41,19 @@ class LASEUniform(SocialAlgorithm):
     """LASE that predicts co-players to act uniformly."""
 
     config_class: ClassVar[type[SocialConfig]] = LASEUniformConfig
+
+
+class LASEOracleConfig(SocialConfig):
+    """Config of LASE with true instead of imagined observations (the paper's Table 8)."""
+
+    algo_id: ClassVar[str] = "lase_oracle"
+    hook_class: ClassVar[type[SocialHook]] = LASEOracleHook
+
+
+class LASEOracle(SocialAlgorithm):
+    """LASE that knows what its co-players see."""
+
+    config_class: ClassVar[type[SocialConfig]] = LASEOracleConfig
 
 
 class GOConfig(SocialConfig):

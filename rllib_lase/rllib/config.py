@@ -77,8 +77,8 @@ class SocialConfig(AlgorithmConfig):
         settings = self.spec.settings_class(**{name: getattr(self, name) for name in names})
         errors = settings.validate()
         if self.env is not None:
-            name = self.env if isinstance(self.env, str) else getattr(self.env, "__name__", repr(self.env))
-            errors += settings.faults_on(name)
+            name = self.env if isinstance(self.env, str) else getattr(self.env, "__qualname__", str(self.env))
+            errors += settings.environment_problems(name, self.env_config)
         encoding = self.env_config.get("obs", "planes")
         if isinstance(self.env, str) and self.env in GAMES and encoding not in NETWORK_ENCODINGS:
             errors.append(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from ray.rllib.core.learner.training_data import TrainingData
 from ray.rllib.utils.annotations import override
@@ -21,7 +22,7 @@ from rllib_lase.rllib.schedules import Schedules
 from rllib_lase.rollout import JointRollout, TensorRollout, concatenate
 from rllib_lase.settings import Settings
 from rllib_lase.social.carry import LaneCarry
-from rllib_lase.social.hook import POLICY, JointSpaces, LearntRewards, Networks, SocialHook
+from rllib_lase.social.hook import POLICY, JointSpaces, LearntRewards, Moments, Networks, SocialHook
 
 SOCIAL_STATE = "social"
 
@@ -147,7 +148,6 @@ class SocialLearner(TorchLearner):
         learnt = self.hook.rewards(data, networks, record_mask, carry)
         self._carry.keep(rollout, learnt.carry)
         self._report_gifts(data, learnt, record_mask)
-        self._note(learnt.figures)
         self.hook.observe(rollout, networks)
         self._update_policies(data, learnt)
         for _ in range(self.hook.updates_due(self._rounds)):
@@ -306,9 +306,10 @@ class SocialLearner(TorchLearner):
             "gift_steps": torch.zeros(agents, device=self.device, dtype=torch.float64),
             "rewards": torch.zeros(agents, device=self.device, dtype=torch.float64),
             "rewards_after_gifting": torch.zeros(agents, device=self.device, dtype=torch.float64),
+            "measured": {},
         }
 
-    def _note(self, values: Mapping[str, Tensor]) -> None:
+    def _note(self, values: dict[str, Tensor]) -> None:
         for name, value in values.items():
             self._report["sums"][name] += value
             self._report["notes"][name] += 1
@@ -318,6 +319,9 @@ class SocialLearner(TorchLearner):
         self._report["rewards"] += extrinsic
         after = learnt.rewards.sum((1, 2)).double() if learnt.moved else extrinsic
         self._report["rewards_after_gifting"] += after
+        measured: dict[str, Moments] = self._report["measured"]
+        for name, moments in learnt.measured.items():
+            measured[name] = measured[name] + moments if name in measured else moments
         if learnt.gift_weights is None:
             return
         present = data.active[:, recorded]
@@ -329,11 +333,12 @@ class SocialLearner(TorchLearner):
         """Means per agent since the last call, and then a new start.
 
         Returns:
-            `learner`: metric -> `(N,)` mean over updates. `gift_weights` `(N, N)` mean over recorded steps,
-                with `gift_steps` `(N,)`; NaN where none was recorded and where gifts are no shares of a
-                reward, None if the hook gives nothing away. `rewards` and
-                `rewards_after_gifting`: sums `(N,)` over the rounds. `lr` and `epsilon`: where the schedules
-                are.
+            `learner`: metric -> `(N,)` mean over updates. `measured`: metric -> `(N,)` mean over recorded
+                steps, and `<metric>_std` with its standard deviation; NaN where none was recorded.
+                `gift_weights` `(N, N)` mean over recorded steps, with `gift_steps` `(N,)`; NaN where none was
+                recorded and where gifts are no shares of a reward, None if the hook gives nothing away.
+                `rewards` and `rewards_after_gifting`: sums `(N,)` over the rounds. `lr` and `epsilon`: where
+                the schedules are.
         """
         report, moves = self._report, self.hook.moves_rewards()
         steps = report["gift_steps"].unsqueeze(-1)
@@ -341,6 +346,7 @@ class SocialLearner(TorchLearner):
             "learner": {
                 name: (total / report["notes"][name]).cpu().numpy() for name, total in report["sums"].items()
             },
+            "measured": _means_and_stds(report["measured"]),
             "gift_weights": (report["gift_weights"] / steps).cpu().numpy() if moves else None,
             "gift_steps": report["gift_steps"].cpu().numpy(),
             "rewards": report["rewards"].cpu().numpy(),
@@ -380,6 +386,13 @@ class SocialLearner(TorchLearner):
             self._carry.set_state(social["carry"], self.device)
             self._recorder.bit_generator.state = social["recorder"]
             self._shuffler.set_state(torch.as_tensor(social["shuffler"]))
+
+
+def _means_and_stds(measured: dict[str, Moments]) -> dict[str, NDArray[np.float64]]:
+    """Name -> `(N,)` means, and each with `_std` its standard deviation."""
+    means = {name: moments.mean().cpu().numpy() for name, moments in measured.items()}
+    stds = {f"{name}_std": moments.std().cpu().numpy() for name, moments in measured.items()}
+    return means | stds
 
 
 def _sample_columns(values: Tensor, rows: Tensor | None) -> Tensor:

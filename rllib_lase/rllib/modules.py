@@ -49,6 +49,7 @@ class SocialModule(TorchRLModule, InferenceOnlyAPI, ValueFunctionAPI):
                 int(cast("gym.spaces.Discrete[Any]", self.action_space).n),
                 config["hidden_size"],
                 config["lstm_size"],
+                hook.refuses_gifts,
             )
             self.social = nn.ModuleDict({} if self.inference_only else hook.extra_modules(config["agent"]))
 

@@ -40,6 +40,36 @@ class JointSpaces:
 
 
 @dataclass(frozen=True)
+class Moments:
+    """Count, sum and sum of squares of a quantity, one of each per agent, `(N,)` float64.
+
+    They add up over rollouts; mean and standard deviation are taken at the end.
+    """
+
+    count: Tensor
+    total: Tensor
+    squares: Tensor
+
+    @classmethod
+    def of(cls, values: Tensor, where: Tensor) -> Moments:
+        """Over all entries `(N, ...)` of each agent's row where `where` (bool, same shape)."""
+        kept = torch.where(where, values, torch.zeros_like(values)).flatten(1).double()
+        return cls(where.flatten(1).sum(1).double(), kept.sum(1), kept.square().sum(1))
+
+    def __add__(self, other: Moments) -> Moments:
+        """Of both."""
+        return Moments(self.count + other.count, self.total + other.total, self.squares + other.squares)
+
+    def mean(self) -> Tensor:
+        """`(N,)`, NaN where nothing was counted."""
+        return self.total / self.count
+
+    def std(self) -> Tensor:
+        """`(N,)`, of all that was counted (not of a sample); NaN where nothing was."""
+        return (self.squares / self.count - self.mean().square()).clamp_min(0).sqrt()
+
+
+@dataclass(frozen=True)
 class LearntRewards:
     """What a hook makes of a rollout's rewards.
 
@@ -52,7 +82,7 @@ class LearntRewards:
         carry: `(B, ...)`, what the preference carries to the copies' next step; None if nothing.
         amounts: `(T, B, N, N)`, reward that moved in gifts that are no shares of a reward, giver in the row,
             0 on the diagonal; None unless the hook moves rewards so.
-        figures: Name -> `(N,)`, what the learner reports of this rollout beside its losses.
+        measured: What is worth reporting of the recorded steps, by name.
     """
 
     rewards: Tensor
@@ -60,7 +90,7 @@ class LearntRewards:
     shared: Tensor | None = None
     carry: Tensor | None = None
     amounts: Tensor | None = None
-    figures: Mapping[str, Tensor] = field(default_factory=dict)
+    measured: Mapping[str, Moments] = field(default_factory=dict)
 
     @property
     def moved(self) -> bool:
@@ -77,13 +107,12 @@ class LearntRewards:
         return self.gift_weights * self.shared.permute(1, 2, 0).unsqueeze(-1)
 
     def cpu(self) -> LearntRewards:
-        """The same in main memory."""
+        """The same in main memory, without what was measured."""
         weights, shared, carry, amounts = (
             None if part is None else part.cpu()
             for part in (self.gift_weights, self.shared, self.carry, self.amounts)
         )
-        figures = {name: values.cpu() for name, values in self.figures.items()}
-        return LearntRewards(self.rewards.cpu(), weights, shared, carry, amounts, figures)
+        return LearntRewards(self.rewards.cpu(), weights, shared, carry, amounts)
 
 
 class SocialHook(abc.ABC):
@@ -126,6 +155,11 @@ class SocialHook(abc.ABC):
         """
         del settings, num_actions, stay_action
         return None
+
+    @property
+    def refuses_gifts(self) -> bool:
+        """Whether agents choose to refuse gifts: action a + A plays a, and takes none in that step."""
+        return False
 
     def initial_carry(self, num_envs: int) -> Tensor | None:
         """`(B, ...)`, what `rewards` carries from step to step, at an episode's start; None if nothing."""

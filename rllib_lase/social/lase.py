@@ -1,37 +1,69 @@
-"""LASE: every agent infers how much each co-player helped it, and gives that share of its reward away."""
+"""LASE: every agent infers how much each co-player helped it, and gives that share of its reward away.
+
+How the networks learn is in `sr_training`.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, cast
 
 import gymnasium as gym
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rllib_lase.core.gifting import gift_weights, rewards_after_gifting
-from rllib_lase.core.perspective import perspective_loss
-from rllib_lase.core.relationships import clip_relationships, relationships
-from rllib_lase.core.sr import sr_actor_loss_eq5, sr_actor_loss_soft_q, sr_critic_loss, sr_td_error
+from rllib_lase.core.relationships import (
+    clip_relationships,
+    relationships,
+    scaled_relationships,
+    smooth_relationships,
+)
 from rllib_lase.networks import ConversionNet, SRNet
 from rllib_lase.registry.lase import LASESettings
 from rllib_lase.rollout import JointRollout, TensorRollout
-from rllib_lase.social.hook import (
-    JointSpaces,
-    LearntRewards,
-    Networks,
-    SocialHook,
-    agent_generators,
-    draw_indices,
-    zero_loss,
-)
-from rllib_lase.social.replay import JointReplay
+from rllib_lase.settings import Settings
+from rllib_lase.social.hook import JointSpaces, LearntRewards, Moments, Networks, SocialHook
+from rllib_lase.social.sr_training import SRTraining
+from rllib_lase.social.visibility import visible_co_players
 
 #: Steps of one pass of the counterfactual sweep; bounds memory at (N - 1) * |A| * hidden_size floats per
 #: step.
 SWEEP_CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """All steps of a rollout in one row, M = T * B, with the game's own actions.
+
+    Attributes:
+        obs: `(M, *obs)` per agent.
+        actions: `(M, N)` int64.
+        refused: `(T, B, N)` bool, who refused gifts; None if nobody can.
+    """
+
+    obs: tuple[Tensor, ...]
+    actions: Tensor
+    refused: Tensor | None
+
+
+@dataclass(frozen=True)
+class _Inferred:
+    """What was inferred of each pair, `(T, B, N, N)`, giver in the row; 0 where it was not asked for.
+
+    Attributes:
+        fractions: w of Eq. 3.
+        taken_probs: What the giver's prediction gave to the action that the receiver took.
+        seen: Bool, pairs that the giver can judge.
+    """
+
+    fractions: Tensor
+    taken_probs: Tensor
+    seen: Tensor
 
 
 class LASEHook(SocialHook):
@@ -44,12 +76,32 @@ class LASEHook(SocialHook):
 
     def __init__(self, settings: LASESettings, spaces: JointSpaces, seed: int | None) -> None:
         super().__init__(settings, spaces, seed)
-        self._num_actions = _common_num_actions(spaces)
+        # Actions of the game: where gifts can be refused, agents have twice as many.
+        self._num_actions = _common_num_actions(spaces) // (2 if settings.refuse_gifts else 1)
         self._others = [
             torch.tensor([j for j in range(spaces.num_agents) if j != i]) for i in range(spaces.num_agents)
         ]
-        self._replay = JointReplay(settings.replay_capacity)
-        self._generators = agent_generators(seed, spaces.num_agents, stream=1)
+        self._training = SRTraining(settings, spaces.num_agents, seed)
+
+    @classmethod
+    def action_table(
+        cls, settings: Settings, num_actions: int, stay_action: int | None
+    ) -> NDArray[np.int64] | None:
+        """With `refuse_gifts`: each action, and each again while gifts are refused."""
+        del stay_action
+        refuses = cast(LASESettings, settings).refuse_gifts
+        return np.tile(np.arange(num_actions), 2) if refuses else None
+
+    @property
+    def refuses_gifts(self) -> bool:
+        """As the setting of that name."""
+        return self.settings.refuse_gifts
+
+    def initial_carry(self, num_envs: int) -> Tensor | None:
+        """Smoothed relationships `(B, N, N)`, NaN: no pair has one yet. None without smoothing."""
+        if self.settings.relationship_smoothing == 0:
+            return None
+        return torch.full((num_envs, self.spaces.num_agents, self.spaces.num_agents), torch.nan)
 
     def extra_modules(self, agent: int) -> dict[str, nn.Module]:
         """`sr` (value and policy) and, with perspective taking, `conversion`."""
@@ -73,6 +125,8 @@ class LASEHook(SocialHook):
         del group
         return self.settings.sr_grad_clip
 
+    # --- gifts ------------------------------------------------------------------------------------
+
     @torch.no_grad()
     def rewards(
         self,
@@ -83,72 +137,132 @@ class LASEHook(SocialHook):
     ) -> LearntRewards:
         """Rewards after gifting. Weights are computed only for givers with a reward, and on recorded steps.
 
-        A giver without a reward gives nothing whatever its weights are, so learning is identical.
+        A giver without a reward gives nothing whatever its weights are, so learning is identical. With
+        smoothing every step matters for later ones, and all are computed.
 
         Source: Eq. 2, 3.
         """
-        del carry
-        weights = self.gift_weights(rollout, networks, (rollout.rewards != 0) | recorded)
+        settings, steps = self.settings, self._steps(rollout)
+        if settings.relationship_smoothing > 0:
+            where = rollout.active
+        else:
+            where = ((rollout.rewards != 0) | recorded) & rollout.active
+        inferred = self._infer(steps, networks, where)
+        fractions, carry = self._smoothed(inferred.fractions, rollout, carry)
+        active = rollout.active.permute(1, 2, 0)
+        weights = gift_weights(
+            fractions, active, max_share_given=settings.max_share_given, refused=steps.refused
+        )
         after = rewards_after_gifting(
-            rollout.rewards.permute(1, 2, 0), weights, self.settings.gift_negative_rewards
+            rollout.rewards.permute(1, 2, 0), weights, settings.gift_negative_rewards
         )
-        shared = rollout.rewards if self.settings.gift_negative_rewards else rollout.rewards.clamp_min(0)
-        return LearntRewards(after.permute(2, 0, 1).contiguous(), weights, shared)
+        shared = rollout.rewards if settings.gift_negative_rewards else rollout.rewards.clamp_min(0)
+        measured = self._measured(inferred, fractions, steps.refused, active, recorded)
+        return LearntRewards(after.permute(2, 0, 1).contiguous(), weights, shared, carry, measured=measured)
 
-    @torch.no_grad()
-    def gift_weights(self, rollout: TensorRollout, networks: Sequence[Networks], where: Tensor) -> Tensor:
-        """The gift matrices of a rollout.
+    def _steps(self, rollout: TensorRollout) -> _Steps:
+        """The rollout's steps in one row; agents' actions split into the game's and refusals."""
+        actions = rollout.actions.reshape(rollout.num_agents, -1).T
+        obs = tuple(own[:-1].flatten(0, 1) for own in rollout.obs)
+        if not self.settings.refuse_gifts:
+            return _Steps(obs, actions, None)
+        refused = (rollout.actions >= self._num_actions).permute(1, 2, 0)
+        return _Steps(obs, actions % self._num_actions, refused)
 
-        Args:
-            rollout: T steps of B copies.
-            networks: Each agent's own networks.
-            where: `(N, T, B)` bool, givers and steps whose row is wanted; all other rows are the identity's.
-
-        Returns:
-            `(T, B, N, N)`, giver in the row, receiver in the column.
-
-        Source: Eq. 3.
-        """
-        steps, copies = rollout.dones.shape
-        num_agents = rollout.num_agents
-        joint_actions = rollout.actions.reshape(num_agents, -1).T
-        fractions = rollout.rewards.new_zeros(steps * copies, num_agents, num_agents)
+    def _infer(self, steps: _Steps, networks: Sequence[Networks], where: Tensor) -> _Inferred:
+        """Eq. 3 for the givers and steps `(N, T, B)` that are wanted."""
+        num_agents = len(networks)
+        shape = (len(steps.actions), num_agents, num_agents)
+        fractions = torch.zeros(shape, device=where.device)
+        taken_probs = torch.zeros_like(fractions)
+        seen = torch.ones_like(fractions, dtype=torch.bool)
         for agent, nets in enumerate(networks):
-            wanted = (where[agent] & rollout.active[agent]).reshape(-1).nonzero().squeeze(-1)
-            obs = rollout.obs[agent][:steps].flatten(0, 1)
-            others = self._others[agent].to(obs.device)
-            for chunk in wanted.split(SWEEP_CHUNK) if len(wanted) else ():
-                shares = self._fractions(nets, obs[chunk].float(), joint_actions[chunk], others)
-                fractions[chunk[:, None], agent, others] = shares
-        return gift_weights(
-            fractions.view(steps, copies, num_agents, num_agents), rollout.active.permute(1, 2, 0)
-        )
+            others = self._others[agent].to(where.device)
+            wanted = where[agent].reshape(-1).nonzero().squeeze(-1)
+            for rows in wanted.split(SWEEP_CHUNK) if len(wanted) else ():
+                probs = self._predicted_probs(agent, nets, steps, rows)
+                shares = self._fractions(agent, nets, steps, rows, probs)
+                if self.settings.mask_unseen:
+                    seen[rows, agent] = visible_co_players(steps.obs[agent][rows], num_agents)
+                    shares = torch.where(seen[rows[:, None], agent, others], shares, 0.0)
+                fractions[rows[:, None], agent, others] = shares
+                taken = steps.actions[rows[:, None], others].unsqueeze(-1)
+                taken_probs[rows[:, None], agent, others] = probs.gather(-1, taken).squeeze(-1)
+        grid = where.shape[1:]
+        return _Inferred(*(part.unflatten(0, grid) for part in (fractions, taken_probs, seen)))
 
-    def _fractions(self, nets: Networks, obs: Tensor, joint_actions: Tensor, others: Tensor) -> Tensor:
+    def _fractions(
+        self, agent: int, nets: Networks, steps: _Steps, rows: Tensor, predicted_probs: Tensor
+    ) -> Tensor:
         """Shares that one agent would give each co-player, `(M, N - 1)`. Source: Eq. 3."""
-        sr = cast(SRNet, nets["sr"])
-        q_joint, q_swaps = sr.q_swaps(sr.encoder(obs), joint_actions, others)
-        relationship = relationships(
-            q_joint,
-            q_swaps,
-            self._predicted_probs(nets, obs, others),
-            self.spaces.num_agents,
-            self.settings.min_q_spread,
-        )
+        sr, others = cast(SRNet, nets["sr"]), self._others[agent].to(rows.device)
+        features = sr.encoder(steps.obs[agent][rows].float())
+        q_joint, q_swaps = sr.q_swaps(features, steps.actions[rows], others)
+        agents, smallest = self.spaces.num_agents, self.settings.min_q_spread
+        if self.settings.relationship_scale == "range":
+            relationship = relationships(q_joint, q_swaps, predicted_probs, agents, smallest)
+        else:
+            scale = self._training.q_scale[agent] or 0.0
+            relationship = scaled_relationships(q_joint, q_swaps, predicted_probs, agents, scale, smallest)
         return clip_relationships(relationship)
 
-    def _predicted_probs(self, nets: Networks, obs: Tensor, others: Tensor) -> Tensor:
+    def _predicted_probs(self, agent: int, nets: Networks, steps: _Steps, rows: Tensor) -> Tensor:
         """What the agent would do in each co-player's place, `(M, N - 1, A)`. Source: Section 4.2."""
         sr, conversion = cast(SRNet, nets["sr"]), cast(ConversionNet, nets["conversion"])
+        obs, others = steps.obs[agent][rows].float(), self._others[agent].to(rows.device)
         imagined = conversion.imagine(conversion.own_part(obs).unsqueeze(1), others)
-        logits = sr.policy_logits(sr.encoder(imagined.flatten(0, 1)))
-        probs: Tensor = logits.softmax(-1).unflatten(0, (len(obs), len(others)))
-        return probs
+        return _acted_upon(sr, imagined)
+
+    def _smoothed(
+        self, fractions: Tensor, rollout: TensorRollout, carry: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """The fractions after smoothing over time, and what goes on from the last step."""
+        if self.settings.relationship_smoothing == 0:
+            return fractions, None
+        previous = self.initial_carry(rollout.dones.shape[1]) if carry is None else carry
+        active = rollout.active.permute(1, 2, 0)
+        return smooth_relationships(
+            fractions,
+            _pairs(active),
+            rollout.dones,
+            cast(Tensor, previous).to(fractions.device),
+            self.settings.relationship_smoothing,
+        )
+
+    def _measured(
+        self,
+        inferred: _Inferred,
+        fractions: Tensor,
+        refused: Tensor | None,
+        active: Tensor,
+        recorded: Tensor,
+    ) -> Mapping[str, Moments]:
+        """Over recorded steps `(T, B)`: w, how well co-players were predicted, and gifts refused.
+
+        Predictions of co-players out of sight, which `mask_unseen` leaves out, do not count.
+        """
+        pairs, weights = _pairs(active[recorded]), fractions[recorded]
+        judged, probs = pairs & inferred.seen[recorded], inferred.taken_probs[recorded]
+        measured = {
+            "inferred_weight": Moments.of(weights.transpose(0, 1), pairs.transpose(0, 1)),
+            "predicted_action_prob": Moments.of(probs.transpose(0, 1), judged.transpose(0, 1)),
+            "predicted_action_cross_entropy": Moments.of(
+                -probs.log().transpose(0, 1), judged.transpose(0, 1)
+            ),
+        }
+        if refused is not None:
+            offered = ((weights > 0) & pairs).any(-2)
+            measured["gifts_refused"] = Moments.of(refused[recorded].T.float(), offered.T)
+        return measured
+
+    # --- learning ---------------------------------------------------------------------------------
 
     def observe(self, rollout: JointRollout, networks: Sequence[Networks]) -> None:
-        """Keeps the rollout for Eq. 4 and 5."""
+        """Keeps the rollout for Eq. 4 and 5, which are about the game's own actions."""
         del networks
-        self._replay.add(rollout)
+        if self.settings.refuse_gifts:
+            rollout = replace(rollout, actions=rollout.actions % self._num_actions)
+        self._training.observe(rollout)
 
     def updates_due(self, round_index: int) -> int:
         """`sr_num_updates` every `sr_update_frequency` rounds."""
@@ -158,77 +272,18 @@ class LASEHook(SocialHook):
         """Eq. 5 for `sr` and Eq. 4 for `conversion`, one term per agent."""
         groups: dict[str, list[Tensor]] = defaultdict(list)
         for agent, nets in enumerate(networks):
-            device = next(nets["sr"].parameters()).device
-            groups["sr"].append(self._sr_loss(agent, nets, device))
+            groups["sr"].append(self._training.sr_loss(agent, nets))
             if self.takes_perspective:
-                groups["conversion"].append(self._conversion_loss(agent, nets, device))
+                groups["conversion"].append(self._training.conversion_loss(agent, nets))
         return {group: torch.stack(losses) for group, losses in groups.items()}
 
-    def _sr_loss(self, agent: int, nets: Networks, device: torch.device) -> Tensor:
-        """Eq. 5 on a minibatch of the agent's own transitions; 0 while there are none."""
-        sr, settings, replay = cast(SRNet, nets["sr"]), self.settings, self._replay
-        usable = replay.transitions(agent)
-        if len(usable) == 0:
-            return zero_loss(sr)
-        now = draw_indices(self._generators[agent], usable, settings.sr_batch_size)
-        after = replay.successors(now)
-        obs = torch.from_numpy(replay.obs(agent, now)).to(device).float()
-        actions = torch.from_numpy(replay.joint_actions(now)).to(device)
-        with torch.no_grad():
-            next_obs = torch.from_numpy(replay.obs(agent, after)).to(device).float()
-            next_actions = torch.from_numpy(replay.joint_actions(after)).to(device)
-            next_q = sr.q_joint(sr.encoder(next_obs), next_actions)
-        features = sr.encoder(obs)
-        q_joint = sr.q_joint(features, actions)
-        td_error = sr_td_error(
-            torch.from_numpy(replay.own("rewards", agent, now)).to(device),
-            q_joint,
-            next_q,
-            torch.from_numpy(replay.own("terminateds", agent, now)).to(device),
-            settings.gamma_sr,
-        )
-        logits = sr.policy_logits(features)
-        if settings.sr_policy_rule == "eq5":
-            actor = sr_actor_loss_eq5(logits, actions[:, agent], td_error, settings.sr_entropy_coeff)
-        else:
-            with torch.no_grad():
-                own = torch.tensor([agent], device=device)
-                q_own = sr.q_swaps(features, actions, own)[1].squeeze(1)
-            actor = sr_actor_loss_soft_q(logits, q_own, settings.sr_temperature)
-        return (sr_critic_loss(td_error) + actor).mean()
-
-    def _conversion_loss(self, agent: int, nets: Networks, device: torch.device) -> Tensor:
-        """Eq. 4 on a minibatch of (step, co-player) pairs; pairs with a departed agent are left out."""
-        sr, conversion = cast(SRNet, nets["sr"]), cast(ConversionNet, nets["conversion"])
-        replay, settings, generator = self._replay, self.settings, self._generators[agent]
-        present = np.flatnonzero(replay.acted(agent))
-        if len(present) == 0:
-            return zero_loss(conversion)
-        now = draw_indices(generator, present, settings.conversion_batch_size)
-        partner = draw_indices(generator, self._others[agent].numpy(), settings.conversion_batch_size)
-        in_game = np.stack([replay.own("active", j, now) for j in range(self.spaces.num_agents)], -1)
-        mask = torch.from_numpy(np.take_along_axis(in_game, partner[:, None], 1)[:, 0]).to(device)
-        co_player = torch.from_numpy(partner).to(device)
-        obs = torch.from_numpy(replay.obs(agent, now)).to(device).float()
-        actions = torch.from_numpy(replay.joint_actions(now)).to(device)
-        taken = actions.gather(1, co_player.unsqueeze(1)).squeeze(1)
-        imagined = conversion.imagine(conversion.own_part(obs), co_player)
-        logits = sr.policy_logits(sr.encoder(imagined))
-        losses = perspective_loss(logits, taken, imagined, obs, settings.delta)
-        return torch.where(mask, losses, torch.zeros_like(losses)).sum() / mask.sum().clamp_min(1)
-
     def get_state(self) -> dict[str, Any]:
-        """Replay and random generators."""
-        return {
-            "replay": self._replay.get_state(),
-            "generators": [generator.bit_generator.state for generator in self._generators],
-        }
+        """Replay, random generators and scales of Q."""
+        return self._training.get_state()
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Restores `get_state`."""
-        self._replay.set_state(state["replay"])
-        for generator, saved in zip(self._generators, state["generators"], strict=True):
-            generator.bit_generator.state = saved
+        self._training.set_state(state)
 
 
 class LASEUniformHook(LASEHook):
@@ -236,10 +291,50 @@ class LASEUniformHook(LASEHook):
 
     takes_perspective: ClassVar[bool] = False
 
-    def _predicted_probs(self, nets: Networks, obs: Tensor, others: Tensor) -> Tensor:
+    def _predicted_probs(self, agent: int, nets: Networks, steps: _Steps, rows: Tensor) -> Tensor:
         """1 / |A|."""
         del nets
-        return obs.new_full((len(obs), len(others), self._num_actions), 1 / self._num_actions)
+        shape = (len(rows), len(self._others[agent]), self._num_actions)
+        return torch.full(shape, 1 / self._num_actions, device=rows.device)
+
+
+class LASEOracleHook(LASEHook):
+    """LASE whose SR policy is read at co-players' true observations instead of imagined ones (Table 8)."""
+
+    takes_perspective: ClassVar[bool] = False
+    visible_fields: ClassVar[frozenset[str]] = LASEHook.visible_fields | {"obs"}
+
+    def __init__(self, settings: LASESettings, spaces: JointSpaces, seed: int | None) -> None:
+        super().__init__(settings, spaces, seed)
+        shapes = {
+            agent: space.shape
+            for agent, space in zip(spaces.agent_ids, spaces.observation_spaces, strict=True)
+        }
+        if len(set(shapes.values())) > 1:
+            found = ", ".join(f"{agent}: {shape}" for agent, shape in shapes.items())
+            raise ValueError(
+                f"lase_oracle needs observations of one shape, found {found}; an agent's own SR policy "
+                "cannot read an observation of another shape. Train with lase, which imagines them in its "
+                "own shape"
+            )
+
+    def _predicted_probs(self, agent: int, nets: Networks, steps: _Steps, rows: Tensor) -> Tensor:
+        """What the agent would do, had it seen what each co-player saw."""
+        seen = [steps.obs[j][rows].float() for j in self._others[agent].tolist()]
+        return _acted_upon(cast(SRNet, nets["sr"]), torch.stack(seen, 1))
+
+
+def _acted_upon(sr: SRNet, obs: Tensor) -> Tensor:
+    """The SR policy's probabilities `(M, N - 1, A)` at observations `(M, N - 1, *obs)`."""
+    logits = sr.policy_logits(sr.encoder(obs.flatten(0, 1)))
+    probs: Tensor = logits.softmax(-1).unflatten(0, obs.shape[:2])
+    return probs
+
+
+def _pairs(present: Tensor) -> Tensor:
+    """`(..., N, N)` bool, pairs of two agents both of whom are among the present `(..., N)`."""
+    different = ~torch.eye(present.shape[-1], dtype=torch.bool, device=present.device)
+    return present.unsqueeze(-1) & present.unsqueeze(-2) & different
 
 
 def _is_unit_range(space: gym.Space[Any]) -> bool:

@@ -21,6 +21,7 @@ from rllib_lase.social.hook import (
     POLICY,
     JointSpaces,
     LearntRewards,
+    Moments,
     Networks,
     SocialHook,
     agent_generators,
@@ -28,6 +29,7 @@ from rllib_lase.social.hook import (
     zero_loss,
 )
 from rllib_lase.social.replay import JointReplay
+from rllib_lase.social.visibility import visible_co_players
 
 #: Steps of one pass of the counterfactual sweep; bounds memory at |A| * hidden_size floats per step.
 SWEEP_CHUNK = 4096
@@ -95,11 +97,11 @@ class SIHook(SocialHook):
         carry: Tensor | None = None,
     ) -> LearntRewards:
         """Weighted sum of the extrinsic and the influence reward."""
-        del recorded, carry
+        del carry
         influence = self.influence(rollout, networks)
         rewards = self.settings.extrinsic_weight * rollout.rewards + self.influence_weight * influence
-        steps = rollout.active.sum((1, 2)).clamp_min(1)
-        return LearntRewards(rewards, figures={"influence": influence.sum((1, 2)) / steps})
+        measured = {"influence": Moments.of(influence, rollout.active & recorded)}
+        return LearntRewards(rewards, measured=measured)
 
     @torch.no_grad()
     def influence(self, rollout: TensorRollout, networks: Sequence[Networks]) -> Tensor:
@@ -130,7 +132,7 @@ class SIHook(SocialHook):
         own_logp, flat_obs = acts.log_softmax(-1).flatten(0, 1), obs.flatten(0, 1)
         counted = (goes_on[agent] & goes_on[moa.others]).flatten(1).T
         if self.settings.only_when_visible:
-            counted = counted & (flat_obs[:, moa.others] != 0).flatten(2).any(-1)
+            counted = counted & visible_co_players(flat_obs, self.spaces.num_agents)[:, moa.others]
         joint_actions = rollout.actions.flatten(1).T
         total = rollout.rewards.new_zeros(steps * copies)
         wanted = counted.any(1).nonzero().squeeze(-1)

@@ -111,3 +111,20 @@ def test_without_gifts_of_penalties_nobody_has_less_than_its_own_penalty(seed: i
     found = core_rewards(scenes, torch.float64, gift_negative_rewards=False)
     own_penalty = torch.tensor(np.array([np.minimum(scene.rewards, 0) for scene in scenes]))
     assert (found >= own_penalty - 1e-9).all()
+
+
+def test_who_would_give_more_than_the_cap_gives_all_co_players_less_in_proportion() -> None:
+    weights = gift_weights(FRACTIONS, ALL, max_share_given=0.3)
+    expected = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.7, 0.2], [0.0, 0.3, 0.7]])
+    torch.testing.assert_close(weights, expected)
+    torch.testing.assert_close(
+        gift_weights(FRACTIONS, ALL, max_share_given=0.8), gift_weights(FRACTIONS, ALL)
+    )
+
+
+def test_what_is_refused_stays_with_the_giver_and_raises_nobody_elses_gift() -> None:
+    refused = torch.tensor([False, True, False])
+    weights = gift_weights(FRACTIONS, ALL, refused=refused)
+    torch.testing.assert_close(weights, torch.tensor([[0.75, 0.0, 0.25], [0.1, 0.7, 0.2], [0.0, 0.0, 1.0]]))
+    capped = gift_weights(FRACTIONS, ALL, refused=refused, max_share_given=0.3)
+    torch.testing.assert_close(capped[0], torch.tensor([0.9, 0.0, 0.1]))

@@ -8,7 +8,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rllib_lase.core.relationships import clip_relationships, counterfactual_baseline, relationships
+from rllib_lase.core.relationships import (
+    clip_relationships,
+    counterfactual_baseline,
+    relationships,
+    scaled_relationships,
+    smooth_relationships,
+)
 from tests.core.scenes import MIN_Q_SPREAD, core_weights, random_scenes
 
 DTYPES = [pytest.param(torch.float32, 1e-5, id="float32"), pytest.param(torch.float64, 1e-12, id="float64")]
@@ -121,3 +127,31 @@ def test_renaming_the_agents_renames_the_weights(seed: int, size: tuple[int, int
     weights = core_weights([scene], torch.float64)[0]
     permuted = core_weights([scene.permuted(order)], torch.float64)[0]
     torch.testing.assert_close(permuted, weights[order][:, order], rtol=0, atol=1e-12)
+
+
+def test_measured_by_the_scale_of_q_an_action_that_hardly_matters_earns_little() -> None:
+    joint, swaps, probs = torch.tensor(0.1), torch.tensor([[0.0, 0.1]]), torch.tensor([[0.5, 0.5]])
+    assert relationships(joint, swaps, probs, 3, MIN_Q_SPREAD).item() == pytest.approx(0.5 / 2)
+    scaled = scaled_relationships(joint, swaps, probs, 3, 2.0, MIN_Q_SPREAD)
+    assert scaled.item() == pytest.approx(0.05 / 2 / 2)
+
+
+def test_measured_by_the_scale_of_q_nobody_is_given_more_than_its_part() -> None:
+    joint, swaps, probs = torch.tensor(9.0), torch.tensor([[-9.0, 9.0]]), torch.tensor([[1.0, 0.0]])
+    assert scaled_relationships(joint, swaps, probs, 3, 2.0, MIN_Q_SPREAD).item() == pytest.approx(1 / 2)
+    for unknown in (0.0, MIN_Q_SPREAD / 2):
+        assert scaled_relationships(joint, swaps, probs, 3, unknown, MIN_Q_SPREAD).item() == 0
+
+
+def test_smoothing_by_hand() -> None:
+    w = torch.tensor([0.4, 0.0, 0.8, 0.2]).view(4, 1, 1, 1)
+    known = torch.tensor([True, True, False, True]).view(4, 1, 1, 1)
+    dones = torch.tensor([False, False, False, True]).view(4, 1)
+    fresh = torch.full((1, 1, 1), torch.nan)
+    smoothed, carry = smooth_relationships(w, known, dones, fresh, 0.75)
+    # 0.4, then 3/4 of it; kept while unknown; then 3/4 * 0.3 + 1/4 * 0.2.
+    torch.testing.assert_close(smoothed.flatten(), torch.tensor([0.4, 0.3, 0.3, 0.275]))
+    assert carry.isnan().all()
+    before, carry = smooth_relationships(w[:1], known[2:3], dones[:1], fresh, 0.75)
+    assert before.item() == 0
+    assert carry.isnan().all()

@@ -114,6 +114,40 @@ def test_a_restored_run_goes_on_exactly(tmp_path, runners):
     twin.stop()
 
 
+def test_lase_with_every_option_acts_evaluates_and_goes_on_exactly(tmp_path):
+    options = {
+        "relationship_smoothing": 0.7,
+        "relationship_scale": "advantage",
+        "gift_negative_rewards": False,
+        "max_share_given": 0.5,
+        "mask_unseen": True,
+        "refuse_gifts": True,
+    }
+    algorithm = small(game="cleanup", record_fraction=0.5, use_lstm=True, lstm_size=8, **options).build_algo()
+    algorithm.train()
+    assert 0 < algorithm.report.learner["measured"]["gifts_refused"].mean() < 0.3
+    path = algorithm.save_to_path(tmp_path / "checkpoint")
+    before = weights_of(algorithm)
+    evaluation = evaluate(algorithm, 4, seed=1)
+    assert np.allclose(evaluation.gift_weights.sum(1), 1)
+    assert 0 < 1 - np.diag(evaluation.gift_weights).min() <= 0.5
+    assert_same_weights(before, weights_of(algorithm))
+    algorithm.train()
+    weights = weights_of(algorithm)
+    algorithm.stop()
+    twin = LASE.from_checkpoint(path)
+    twin.train()
+    assert_same_weights(weights, weights_of(twin))
+    twin.stop()
+
+
+@pytest.mark.parametrize(("env", "reason"), [("ipd", "ipd has no map"), (Line, "found 'Line'")])
+def test_sight_is_refused_where_no_observation_tells_of_it(env, reason):
+    config = LASEConfig().environment(env).training(mask_unseen=True)
+    with pytest.raises(SettingsError, match=f"mask_unseen: .*{reason}"):
+        config.build_algo()
+
+
 def test_a_checkpoint_is_safe_tensors_json_and_a_manifest_and_no_pickle(tmp_path):
     algorithm = small().build_algo()
     algorithm.train()

@@ -17,9 +17,24 @@ from tests.rollouts import random_rollout
 CONFIGS = {algo: spec.config_class() for algo, spec in ALGORITHMS.items()}
 
 
-def spaces_of(rollout):
+#: Settings under which LASE is looked at: both rules for the SR policy, and all options beside the paper.
+LASE_SETTINGS = {
+    "eq5": {"sr_policy_rule": "eq5"},
+    "soft_q": {"sr_policy_rule": "soft_q"},
+    "options": {
+        "relationship_smoothing": 0.7,
+        "relationship_scale": "advantage",
+        "gift_negative_rewards": False,
+        "max_share_given": 0.3,
+        "mask_unseen": True,
+        "refuse_gifts": True,
+    },
+}
+
+
+def spaces_of(rollout, num_actions=5):
     obs = gym.spaces.Box(0, 1, rollout.groups[0].obs.shape[3:], np.uint8)
-    return {agent_id: (obs, gym.spaces.Discrete(5)) for agent_id in rollout.agent_ids}
+    return {agent_id: (obs, gym.spaces.Discrete(num_actions)) for agent_id in rollout.agent_ids}
 
 
 def make_learner(algo="lase", **settings):
@@ -27,7 +42,9 @@ def make_learner(algo="lase", **settings):
     small = {"hidden_size": 16, "rounds_per_iteration": 1, "num_minibatches": 2, "num_epochs": 2}
     config.training(**small | settings)
     config.env_runners(num_envs_per_env_runner=4, rollout_fragment_length=8)
-    spec = config.get_multi_rl_module_spec(spaces=spaces_of(random_rollout(np.random.default_rng(0))))
+    num_actions = 10 if settings.get("refuse_gifts") else 5
+    spaces = spaces_of(random_rollout(np.random.default_rng(0)), num_actions)
+    spec = config.get_multi_rl_module_spec(spaces=spaces)
     learner = SocialLearner(config=config, module_spec=spec)
     learner.build()
     return learner
@@ -77,26 +94,29 @@ def as_float(rollout):
 @pytest.mark.parametrize("agent", [0, 2])
 @pytest.mark.parametrize("optimizer", ["a2c", "ppo"])
 @pytest.mark.parametrize("algo", sorted(CONFIGS))
-@pytest.mark.parametrize("rule", ["eq5", "soft_q"])
-def test_what_an_agent_may_not_see_changes_nothing_it_learns_to_the_bit(agent, optimizer, algo, rule):
+@pytest.mark.parametrize("variant", sorted(LASE_SETTINGS))
+def test_what_an_agent_may_not_see_changes_nothing_it_learns_to_the_bit(agent, optimizer, algo, variant):
     infers = algo.startswith("lase")
-    if rule == "soft_q" and not infers:
-        return  # the rule belongs to LASE
-    rollout = as_float(rollout_for(num_steps=12, episode_length=6, leavers=True))
+    if variant != "eq5" and not infers:
+        return  # these settings are LASE's
+    settings = LASE_SETTINGS[variant] if infers else {}
+    num_actions = 10 if settings.get("refuse_gifts") else 5
+    rollout = as_float(rollout_for(num_steps=12, episode_length=6, leavers=True, num_actions=num_actions))
     results = []
     for blindfolded in (False, True):
-        learner = make_learner(algo, optimizer=optimizer, **({"sr_policy_rule": rule} if infers else {}))
+        learner = make_learner(algo, optimizer=optimizer, **settings)
         seen = blind(rollout, agent, learner.hook.visible_fields) if blindfolded else rollout
         networks, data = learner._networks(), seen.to_tensors()
+        learner.hook.observe(seen, networks)
+        learner.hook.losses(networks)
         everywhere = torch.ones_like(data.dones)
         learnt = learner.hook.rewards(data, networks, everywhere)
         rewards = learnt.rewards.clone()
-        if learner.hook.redistributes:
+        if learner.hook.redistributes and blindfolded:
             # The gifts that an agent receives are visible, though what decided them is not.
-            rewards[agent] = learner.hook.rewards(rollout.to_tensors(), networks, everywhere).rewards[agent]
+            rewards[agent] = results[0][0]
         row = None if learnt.gift_weights is None else learnt.gift_weights[..., agent, :]
         learner._update_policies(data, LearntRewards(rewards))
-        learner.hook.observe(seen, networks)
         losses = learner.hook.losses(networks)
         own = list(learner.module[f"agent_{agent}"].social.parameters())
         gradients = torch.autograd.grad(sum(loss[agent] for loss in losses.values()), own) if own else ()
@@ -221,6 +241,49 @@ def test_judging_a_rollout_changes_nothing():
     assert torch.equal(first.rewards, second.rewards)
     assert torch.equal(first.gift_weights, second.gift_weights)
     assert all(torch.equal(before[name], value) for name, value in parameters_of(learner, 0).items())
+
+
+def test_smoothed_relationships_go_on_from_fragment_to_fragment_and_evaluation_leaves_them_alone():
+    still = {"relationship_smoothing": 0.9, "sr_update_frequency": 1000}
+    together, apart, restored = (make_learner(**still) for _ in range(3))
+    whole = rollout_for(num_steps=8)
+    halves = [steps_of(whole, 0, 4), steps_of(whole, 4, 8)]
+    together.update(training_data=TrainingData(batch=whole))
+    apart.update(training_data=TrainingData(batch=halves[0]))
+    apart.judge(rollout_for(3))
+    restored.set_state(apart.get_state())
+    for learner in (apart, restored):
+        learner.update(training_data=TrainingData(batch=halves[1]))
+    expected = together._carry.get_state()["rows"]
+    assert np.isfinite(expected[:, 0, 1]).all()
+    for learner in (apart, restored):
+        assert np.allclose(learner._carry.get_state()["rows"], expected, atol=1e-6, equal_nan=True)
+
+
+def steps_of(rollout, start, stop):
+    """The steps from `start` to `stop` of a rollout in which no episode ends, as a fragment of their own."""
+    steps = ("actions", "action_logp", "rewards", "terminateds", "truncateds", "active", "counts")
+    cut = {name: getattr(rollout, name)[:, start:stop] for name in steps}
+    group = dataclasses.replace(rollout.groups[0], obs=rollout.groups[0].obs[:, start : stop + 1])
+    return dataclasses.replace(
+        rollout,
+        groups=(group,),
+        vf_preds=rollout.vf_preds[:, start : stop + 1],
+        dones=rollout.dones[start:stop],
+        lane_steps=rollout.lane_steps + start,
+        **cut,
+    )
+
+
+def test_what_was_measured_is_the_mean_over_recorded_steps_of_all_rounds():
+    learner = make_learner("lase_uniform", record_fraction=1.0)
+    for k in range(2):
+        learner.update(training_data=TrainingData(batch=rollout_for(k)))
+    measured = learner.collect_report()["measured"]
+    assert np.allclose(measured["predicted_action_prob"], 0.2)
+    assert np.allclose(measured["predicted_action_cross_entropy_std"], 0, atol=1e-3)
+    assert (measured["inferred_weight_std"] > 0).all()
+    assert learner.collect_report()["measured"] == {}
 
 
 def test_weights_of_an_agent_do_not_depend_on_how_many_others_there_are():
