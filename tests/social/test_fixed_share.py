@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from rllib_lase.registry.fixed_share import FixedShareSettings
+from rllib_lase.registry.go import GOSettings
 from rllib_lase.social.fixed_share import FixedShareHook
+from rllib_lase.social.go import GOHook
 from tests.rollouts import random_rollout
 from tests.social.fragments import judge, spaces
 
@@ -34,6 +36,12 @@ def test_gifts_only_move_rewards(share):
     torch.testing.assert_close(kept, torch.full_like(kept, 1 - share))
     if share == 0:
         assert torch.equal(learnt.rewards, data.rewards)
+
+
+def test_with_two_thirds_three_agents_learn_from_the_mean_of_all():
+    data = random_rollout(np.random.default_rng(4)).to_tensors()
+    group = judge(GOHook(GOSettings(reward_aggregation="mean"), spaces(), 0), data)
+    torch.testing.assert_close(judge(make(2 / 3), data).rewards, group.rewards)
 
 
 def test_a_departed_agent_neither_gives_nor_receives_and_the_others_share_its_part():
