@@ -68,7 +68,7 @@ def test_everything_that_is_wrong_comes_in_one_message(capsys: Capture) -> None:
         ),
         (
             "ipd --algo si --only-when-visible",
-            "--only-when-visible: True, but observations of ipd do not say in a known way whom an agent sees",
+            "--only-when-visible: ipd has no map on which a co-player could be in or out of sight. Switch it off",
         ),
         ("cleanup --lr -1e-3", "--lr: -0.001 is out of range; it must be above 0"),
         ("cleanup --lambda=2", "--lambda: 2.0 is out of range; it must be at least 0 and at most 1"),

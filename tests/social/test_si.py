@@ -276,13 +276,16 @@ def test_who_is_copied_has_log_2_of_influence_and_the_copycat_none():
     assert influence[1].mean() < 0.05
 
 
-def test_the_model_never_learns_across_an_episodes_end():
+@pytest.mark.parametrize("ended_by", ["truncateds", "terminateds"])
+def test_the_model_never_learns_across_an_episodes_end(ended_by):
     # Within episodes of two steps agent 1 repeats agent 0; across their ends it does the opposite.
     rollout = copycats(np.random.default_rng(0), num_steps=100, episode_length=2)
     actions = rollout.actions.copy()
     actions[1, 2::2] = 1 - actions[0, 1:-1:2]
     hook, nets = make(2, 2, (6,), opinionated=False, **LEARNS)
-    hook.observe(dataclasses.replace(rollout, actions=actions), nets)
+    ends = {"truncateds": np.zeros_like(rollout.truncateds), "terminateds": rollout.terminateds}
+    ends[ended_by] = rollout.truncateds
+    hook.observe(dataclasses.replace(rollout, actions=actions, **ends), nets)
     assert train_moa(hook, nets, 150)[0] < 0.02
 
 
