@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         Independent,
         IndependentConfig,
         LASEConfig,
+        LASEShared,
+        LASESharedConfig,
         LASEUniform,
         LASEUniformConfig,
     )
@@ -34,6 +36,8 @@ __all__ = [
     "IndependentConfig",
     "JointRollout",
     "LASEConfig",
+    "LASEShared",
+    "LASESharedConfig",
     "LASEUniform",
     "LASEUniformConfig",
     "SocialHook",
@@ -43,8 +47,10 @@ __all__ = [
 
 _ALGORITHMS = "rllib_lase.rllib.algorithms"
 _LAZY = {
-    **dict.fromkeys(("LASE", "LASEUniform", "GO", "Independent"), _ALGORITHMS),
-    **dict.fromkeys(("LASEConfig", "LASEUniformConfig", "GOConfig", "IndependentConfig"), _ALGORITHMS),
+    **dict.fromkeys(("LASE", "LASEUniform", "LASEShared", "GO", "Independent"), _ALGORITHMS),
+    **dict.fromkeys(
+        ("LASEConfig", "LASEUniformConfig", "LASESharedConfig", "GOConfig", "IndependentConfig"), _ALGORITHMS
+    ),
     "JointRollout": "rllib_lase.rollout",
     "SocialHook": "rllib_lase.social",
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 import torch
@@ -173,7 +174,12 @@ class SRNet(nn.Module):
     """
 
     def __init__(
-        self, obs_shape: tuple[int, ...], num_actions: tuple[int, ...], own: int, hidden_size: int
+        self,
+        obs_shape: tuple[int, ...],
+        num_actions: tuple[int, ...],
+        own: int,
+        hidden_size: int,
+        own_table: bool = False,
     ) -> None:
         """Builds the network.
 
@@ -182,13 +188,18 @@ class SRNet(nn.Module):
             num_actions: Number of actions of each of the N agents, in their fixed order.
             own: Position of the agent itself.
             hidden_size: Units of the linear layers.
+            own_table: Read the agent's own action from one more table, behind the N, whoever the agent is.
+                What networks of several agents share then means the same to all of them.
         """
         super().__init__()
         self.own = own
+        self.own_table = own_table
         self.num_actions = num_actions
         self.encoder = Encoder(obs_shape)
         self.q_obs = nn.Linear(self.encoder.out_features, hidden_size)
-        self.q_actions = nn.Parameter(torch.empty(len(num_actions), max(num_actions), hidden_size))
+        self.q_actions = nn.Parameter(
+            torch.empty(len(num_actions) + own_table, max(num_actions), hidden_size)
+        )
         self.q_out = nn.Linear(hidden_size, 1)
         self.pi_fc = nn.Linear(self.encoder.out_features, hidden_size)
         self.pi_out = nn.Linear(hidden_size, num_actions[own])
@@ -203,13 +214,20 @@ class SRNet(nn.Module):
         raw = self.pi_out(torch.relu(self.pi_fc(features)))
         return LOGIT_BOUND * torch.tanh(raw / LOGIT_BOUND)
 
+    def action_tables(self) -> Tensor:
+        """The embedding rows that each agent's action is read from, `(N, A, hidden)`."""
+        if not self.own_table:
+            return self.q_actions
+        before, after = self.q_actions[: self.own], self.q_actions[self.own + 1 : -1]
+        return torch.cat([before, self.q_actions[-1:], after])
+
     def action_rows(self, actions: Tensor) -> Tensor:
         """Sum of the embedding rows of a joint action `(M, N)`, `(M, hidden)`.
 
         As a product with one-hot rows: the gradient of plain indexing would be scattered row by row.
         """
         one_hot = F.one_hot(actions, self.q_actions.shape[1]).flatten(1).to(self.q_actions.dtype)
-        return one_hot @ self.q_actions.flatten(0, 1)
+        return one_hot @ self.action_tables().flatten(0, 1)
 
     def q_head(self, pre_activation: Tensor) -> Tensor:
         """Q from the first layer's pre-activation, `(..., hidden) -> (...)`."""
@@ -234,7 +252,7 @@ class SRNet(nn.Module):
         Source: Eq. 3.
         """
         pre_activation = self.q_obs(features) + self.action_rows(actions)
-        rows = self.q_actions[agents]
+        rows = self.action_tables()[agents]
         taken = rows[torch.arange(len(agents), device=actions.device), actions[:, agents]]
         without = pre_activation.unsqueeze(1) - taken
         return self.q_head(pre_activation), self.q_head(without.unsqueeze(2) + rows)
@@ -289,6 +307,22 @@ class ConversionNet(nn.Module):
         raw = self.out(hidden)
         imagined: Tensor = (torch.sigmoid(raw) if self.binary else raw).unflatten(-1, self.obs_shape)
         return imagined
+
+
+def share_parameters(nets: Sequence[nn.Module]) -> None:
+    """Gives all networks the parameters of the first, as the very same objects.
+
+    What is no parameter stays each network's own, such as the position of its agent.
+
+    Args:
+        nets: Networks of the same shape.
+    """
+    first, *others = nets
+    owned = dict(first.named_parameters())
+    for net in others:
+        for name, _ in list(net.named_parameters()):
+            layer, _, attribute = name.rpartition(".")
+            setattr(net.get_submodule(layer), attribute, owned[name])
 
 
 def initialise(module: nn.Module) -> None:

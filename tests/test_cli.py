@@ -50,7 +50,7 @@ def test_everything_that_is_wrong_comes_in_one_message(capsys: Capture) -> None:
         "  --seed: needs a value (N)",
         f"  unknown game 'clenup'; did you mean 'cleanup'? Known games: {', '.join(GAMES)}.",
         "  --algo: unknown algorithm 'lsae'; did you mean 'lase'? "
-        "Known: lase, lase_uniform, go, independent, a2c, ppo.",
+        "Known: lase, lase_uniform, lase_shared, go, independent, a2c, ppo.",
         "`lase train --help` shows what it understands.",
     ]
 
@@ -64,7 +64,7 @@ def test_everything_that_is_wrong_comes_in_one_message(capsys: Capture) -> None:
         ("cleanup --game-params num_agents=99", "num_agents=99 (int): expected an integer in [2, 64]"),
         (
             "cleanup --algo go --delta 0.3",
-            "--delta: go has no such setting; it belongs to lase, lase_uniform",
+            "--delta: go has no such setting; it belongs to lase, lase_uniform, lase_shared",
         ),
         ("cleanup --lr -1e-3", "--lr: -0.001 is out of range; it must be above 0"),
         ("cleanup --lambda=2", "--lambda: 2.0 is out of range; it must be at least 0 and at most 1"),

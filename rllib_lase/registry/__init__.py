@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from rllib_lase.registry.go import GO
 from rllib_lase.registry.independent import INDEPENDENT
-from rllib_lase.registry.lase import LASE, LASE_UNIFORM
+from rllib_lase.registry.lase import LASE, LASE_SHARED, LASE_UNIFORM
 from rllib_lase.registry.spec import AlgorithmSpec
 from rllib_lase.settings import Optimizer, suggestion
 
@@ -20,6 +20,7 @@ __all__ = ["ALGORITHMS", "SHORT_IDS", "AlgorithmSpec", "resolve_algorithm"]
 _SPECS = (
     LASE,
     LASE_UNIFORM,
+    LASE_SHARED,
     GO,
     INDEPENDENT,
 )

@@ -53,3 +53,10 @@ LASE_UNIFORM = AlgorithmSpec(
     "rllib_lase.rllib.algorithms:LASEUniformConfig",
     LASESettings,
 )
+
+LASE_SHARED = AlgorithmSpec(
+    "lase_shared",
+    "LASE with one set of parameters for all agents",
+    "rllib_lase.rllib.algorithms:LASESharedConfig",
+    LASESettings,
+)

@@ -9,7 +9,7 @@ from rllib_lase.rllib.config import SocialConfig
 from rllib_lase.social.go import GOHook
 from rllib_lase.social.hook import SocialHook
 from rllib_lase.social.independent import IndependentHook
-from rllib_lase.social.lase import LASEHook, LASEUniformHook
+from rllib_lase.social.lase import LASEHook, LASESharedHook, LASEUniformHook
 
 
 class LASEConfig(SocialConfig):
@@ -36,6 +36,20 @@ class LASEUniform(SocialAlgorithm):
     """LASE that predicts co-players to act uniformly."""
 
     config_class: ClassVar[type[SocialConfig]] = LASEUniformConfig
+
+
+class LASESharedConfig(SocialConfig):
+    """Config of LASE with one set of parameters for all agents."""
+
+    algo_id: ClassVar[str] = "lase_shared"
+    hook_class: ClassVar[type[SocialHook]] = LASESharedHook
+    shares_parameters: ClassVar[bool] = True
+
+
+class LASEShared(SocialAlgorithm):
+    """LASE whose agents share their networks; beside LASE it shows what decentralised learning costs."""
+
+    config_class: ClassVar[type[SocialConfig]] = LASESharedConfig
 
 
 class GOConfig(SocialConfig):

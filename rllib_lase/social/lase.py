@@ -39,6 +39,7 @@ class LASEHook(SocialHook):
     redistributes: ClassVar[bool] = True
     visible_fields: ClassVar[frozenset[str]] = frozenset({"actions", "active"})
     takes_perspective: ClassVar[bool] = True
+    own_table: ClassVar[bool] = False
     settings: LASESettings
 
     def __init__(self, settings: LASESettings, spaces: JointSpaces, seed: int | None) -> None:
@@ -55,7 +56,7 @@ class LASEHook(SocialHook):
         space, hidden = self.spaces.observation_spaces[agent], self.settings.hidden_size
         shape = cast("tuple[int, ...]", space.shape)
         modules: dict[str, nn.Module] = {
-            "sr": SRNet(shape, (self._num_actions,) * self.spaces.num_agents, agent, hidden)
+            "sr": SRNet(shape, (self._num_actions,) * self.spaces.num_agents, agent, hidden, self.own_table)
         }
         if self.takes_perspective:
             modules["conversion"] = ConversionNet(
@@ -239,6 +240,17 @@ class LASEUniformHook(LASEHook):
         """1 / |A|."""
         del nets
         return obs.new_full((len(obs), len(others), self._num_actions), 1 / self._num_actions)
+
+
+class LASESharedHook(LASEHook):
+    """LASE for agents with one set of parameters, whose networks must read the joint action alike.
+
+    The SR value network reads the own action from one table, whoever the agent is, and each co-player's from
+    that of its position; the conversion network takes the co-player's position. So do observations of the
+    games on maps, which show each agent in a plane of its own, in fixed order.
+    """
+
+    own_table: ClassVar[bool] = True
 
 
 def _zero_loss(module: nn.Module) -> Tensor:

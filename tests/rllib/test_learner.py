@@ -6,7 +6,13 @@ import pytest
 import torch
 from ray.rllib.core.learner.training_data import TrainingData
 
-from rllib_lase.rllib.algorithms import GOConfig, IndependentConfig, LASEConfig, LASEUniformConfig
+from rllib_lase.rllib.algorithms import (
+    GOConfig,
+    IndependentConfig,
+    LASEConfig,
+    LASESharedConfig,
+    LASEUniformConfig,
+)
 from rllib_lase.rllib.learner import SocialLearner
 from rllib_lase.social.hook import LearntRewards
 from tests.rollouts import random_rollout
@@ -14,6 +20,7 @@ from tests.rollouts import random_rollout
 CONFIGS = {
     "lase": LASEConfig,
     "lase_uniform": LASEUniformConfig,
+    "lase_shared": LASESharedConfig,
     "go": GOConfig,
     "independent": IndependentConfig,
 }
@@ -43,6 +50,9 @@ def parameters_of(learner, agent):
     module = learner.module[f"agent_{agent}"]
     return {name: value.detach().clone() for name, value in module.named_parameters()}
 
+
+# With one set of parameters everybody learns from everybody: tests/rllib/test_sharing.py shows it.
+DECENTRALISED = sorted(algo for algo, config in CONFIGS.items() if not config.shares_parameters)
 
 HIDDEN = {"obs", "rewards", "vf_preds", "action_logp", "final_vf_preds"}
 
@@ -78,7 +88,7 @@ def as_float(rollout):
 
 @pytest.mark.parametrize("agent", [0, 2])
 @pytest.mark.parametrize("optimizer", ["a2c", "ppo"])
-@pytest.mark.parametrize("algo", sorted(CONFIGS))
+@pytest.mark.parametrize("algo", DECENTRALISED)
 @pytest.mark.parametrize("rule", ["eq5", "soft_q"])
 def test_what_an_agent_may_not_see_changes_nothing_it_learns_to_the_bit(agent, optimizer, algo, rule):
     gives = algo.startswith("lase")
