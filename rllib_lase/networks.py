@@ -18,6 +18,8 @@ CONV_CHANNELS = (16, 32)
 LOGIT_BOUND = 10.0
 #: Largest image (channels x height x width) that is convolved by patches.
 MAX_PATCHED_INPUTS = 1024
+#: Standard deviation of the agents' biases in an `AgentLinear` at the start.
+BIAS_SPREAD = 0.5
 
 
 class PolicyOutput(NamedTuple):
@@ -86,15 +88,67 @@ def _convolve(conv: nn.Conv2d, images: Tensor) -> Tensor:
     return out
 
 
+class Identity(NamedTuple):
+    """Whom a network serves whose parameters several agents share: `own` of `num_agents`."""
+
+    num_agents: int
+    own: int
+
+
+class AgentLinear(nn.Module):
+    """A linear layer that several agents share, with a bias for each, as if it read a one-hot id, too.
+
+    The biases differ from the start: of agents that begin alike, hardly any took a role of its own.
+    """
+
+    def __init__(self, in_features: int, out_features: int, identity: Identity) -> None:
+        super().__init__()
+        self.own = identity.own
+        self.weight = nn.Parameter(torch.empty(out_features, in_features))
+        self.biases = nn.Parameter(torch.empty(identity.num_agents, out_features))
+        nn.init.orthogonal_(self.weight, math.sqrt(2))
+        nn.init.normal_(self.biases, std=BIAS_SPREAD)
+
+    @property
+    def bias(self) -> Tensor:
+        """The own bias, `(out_features,)`."""
+        return self.biases[self.own]
+
+    def forward(self, features: Tensor) -> Tensor:
+        """`(..., in_features) -> (..., out_features)`."""
+        return F.linear(features, self.weight, self.bias)
+
+
+def _first_linear(in_features: int, out_features: int, identity: Identity | None) -> nn.Linear | AgentLinear:
+    """The layer on an encoder's features; it knows the agent where agents share it."""
+    if identity is None:
+        return nn.Linear(in_features, out_features)
+    return AgentLinear(in_features, out_features, identity)
+
+
 class PolicyNet(nn.Module):
     """Encoder, fully connected layer, optional LSTM, separate linear actor and critic heads."""
 
     def __init__(
-        self, obs_shape: tuple[int, ...], num_actions: int, hidden_size: int, lstm_size: int | None
+        self,
+        obs_shape: tuple[int, ...],
+        num_actions: int,
+        hidden_size: int,
+        lstm_size: int | None,
+        identity: Identity | None = None,
     ) -> None:
+        """Builds the network.
+
+        Args:
+            obs_shape: Shape of the agent's own observation.
+            num_actions: A.
+            hidden_size: Units of the fully connected layer.
+            lstm_size: Units of the LSTM, or None for a feed-forward policy.
+            identity: Whose it is, if agents share their parameters.
+        """
         super().__init__()
         self.encoder = Encoder(obs_shape)
-        self.fc = nn.Linear(self.encoder.out_features, hidden_size)
+        self.fc = _first_linear(self.encoder.out_features, hidden_size, identity)
         self.lstm = None if lstm_size is None else nn.LSTM(hidden_size, lstm_size)
         width = hidden_size if lstm_size is None else lstm_size
         self.pi = nn.Linear(width, num_actions)
@@ -179,7 +233,7 @@ class SRNet(nn.Module):
         num_actions: tuple[int, ...],
         own: int,
         hidden_size: int,
-        own_table: bool = False,
+        shared: bool = False,
     ) -> None:
         """Builds the network.
 
@@ -188,20 +242,19 @@ class SRNet(nn.Module):
             num_actions: Number of actions of each of the N agents, in their fixed order.
             own: Position of the agent itself.
             hidden_size: Units of the linear layers.
-            own_table: Read the agent's own action from one more table, behind the N, whoever the agent is.
-                What networks of several agents share then means the same to all of them.
+            shared: Whether agents share their parameters. Then the own action is read from one more table,
+                behind the N, whoever the agent is, so that it means the same to all.
         """
         super().__init__()
         self.own = own
-        self.own_table = own_table
+        self.shared = shared
         self.num_actions = num_actions
         self.encoder = Encoder(obs_shape)
-        self.q_obs = nn.Linear(self.encoder.out_features, hidden_size)
-        self.q_actions = nn.Parameter(
-            torch.empty(len(num_actions) + own_table, max(num_actions), hidden_size)
-        )
+        identity = Identity(len(num_actions), own) if shared else None
+        self.q_obs = _first_linear(self.encoder.out_features, hidden_size, identity)
+        self.q_actions = nn.Parameter(torch.empty(len(num_actions) + shared, max(num_actions), hidden_size))
         self.q_out = nn.Linear(hidden_size, 1)
-        self.pi_fc = nn.Linear(self.encoder.out_features, hidden_size)
+        self.pi_fc = _first_linear(self.encoder.out_features, hidden_size, identity)
         self.pi_out = nn.Linear(hidden_size, num_actions[own])
         initialise(self)
         bound = 1 / math.sqrt(self.encoder.out_features + sum(num_actions))
@@ -216,7 +269,7 @@ class SRNet(nn.Module):
 
     def action_tables(self) -> Tensor:
         """The embedding rows that each agent's action is read from, `(N, A, hidden)`."""
-        if not self.own_table:
+        if not self.shared:
             return self.q_actions
         before, after = self.q_actions[: self.own], self.q_actions[self.own + 1 : -1]
         return torch.cat([before, self.q_actions[-1:], after])
@@ -265,7 +318,14 @@ class ConversionNet(nn.Module):
     own observation, not once per co-player.
     """
 
-    def __init__(self, obs_shape: tuple[int, ...], num_agents: int, hidden_size: int, binary: bool) -> None:
+    def __init__(
+        self,
+        obs_shape: tuple[int, ...],
+        num_agents: int,
+        hidden_size: int,
+        binary: bool,
+        identity: Identity | None = None,
+    ) -> None:
         """Builds the network.
 
         Args:
@@ -273,12 +333,13 @@ class ConversionNet(nn.Module):
             num_agents: N, length of the one-hot id.
             hidden_size: Units of the linear layers.
             binary: Whether observations lie in [0, 1]: sigmoid output, biased towards 0; else linear.
+            identity: Whose it is, if agents share their parameters.
         """
         super().__init__()
         self.obs_shape = obs_shape
         self.binary = binary
         self.encoder = Encoder(obs_shape, CONV_CHANNELS[:1])
-        self.fc1 = nn.Linear(self.encoder.out_features, hidden_size)
+        self.fc1 = _first_linear(self.encoder.out_features, hidden_size, identity)
         self.ids = nn.Parameter(torch.empty(num_agents, hidden_size))
         self.fc2 = nn.Linear(hidden_size, hidden_size)
         self.out = nn.Linear(hidden_size, math.prod(obs_shape))

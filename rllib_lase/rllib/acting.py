@@ -14,7 +14,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from rllib_lase.networks import PolicyNet
+from rllib_lase.networks import AgentLinear, PolicyNet
 
 #: Largest expanded convolution (output size times input size) that is still faster than convolving.
 MAX_DENSE_ELEMENTS = 65_536
@@ -104,7 +104,7 @@ def _size(shape: tuple[int, ...]) -> int:
     return int(torch.Size(shape).numel())
 
 
-def _stacked(layers: Sequence[nn.Linear]) -> tuple[Tensor, Tensor]:
+def _stacked(layers: Sequence[nn.Linear | AgentLinear]) -> tuple[Tensor, Tensor]:
     """Weights `(n, in, out)` and biases `(n, 1, out)` of linear layers."""
     weight = torch.stack([layer.weight for layer in layers]).transpose(1, 2).contiguous()
     return weight, torch.stack([layer.bias for layer in layers]).unsqueeze(1)

@@ -22,6 +22,7 @@ from ray.rllib.utils.annotations import override
 
 from mixed_motive import GAMES
 from rllib_lase.defaults import default_settings
+from rllib_lase.networks import Identity
 from rllib_lase.registry import ALGORITHMS, AlgorithmSpec
 from rllib_lase.rllib.added_actions import with_added_actions
 from rllib_lase.rllib.checkpoints import CheckpointError
@@ -255,6 +256,7 @@ class SocialConfig(AlgorithmConfig):
                     "lstm_size": settings.lstm_size if settings.use_lstm else None,
                     "agent": position,
                     "seed": self.seed,
+                    "identity": Identity(joint.num_agents, position) if self.shares_parameters else None,
                     "hook": hook,
                 },
             )

@@ -29,10 +29,9 @@ SOCIAL_STATE = "social"
 class SocialLearner(TorchLearner):
     """Trains one module per agent on its own slice of joint rollouts.
 
-    `update` takes `JointRollout`s as its batch. Losses are one row per agent. Agents with parameters of their
-    own never share a gradient: each agent's is clipped by its own norm, and each of its parameter groups has
-    its own Adam. Agents with one set of parameters have one Adam per group, and learn from the mean of
-    their gradients, clipped once.
+    `update` takes `JointRollout`s as its batch. Agents never share a gradient: losses are one row per agent,
+    each agent's gradient is clipped by its own norm, and each parameter group has its own Adam. Only agents
+    with one set of parameters learn from the mean of their gradients, clipped once.
     """
 
     hook: SocialHook
@@ -259,8 +258,7 @@ class SocialLearner(TorchLearner):
     def _gradients(self, group: str, losses: Tensor) -> list[Tensor]:
         """Gradients of `(N,)` losses with respect to one parameter group of all owners, owners in order.
 
-        Row i of the losses depends on agent i's parameters alone, so that the sum mixes nothing. Where all
-        have the same parameters, the gradient is the mean over agents.
+        Row i depends on i's parameters alone: the sum mixes nothing. Shared parameters get the agents' mean.
         """
         flat = [parameter for owner in self._parameters(group) for parameter in owner]
         loss = losses.mean() if self.config.shares_parameters else losses.sum()

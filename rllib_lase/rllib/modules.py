@@ -29,6 +29,7 @@ class SocialModule(TorchRLModule, InferenceOnlyAPI, ValueFunctionAPI):
         agent: Position of the agent.
         seed: Seed of the initial weights, or None. Agent i's weights do not depend on how many others there
             are.
+        identity: Whose it is, as `Identity`, if agents share their parameters; else None.
         hook: The `SocialHook` that may add networks.
 
     Attributes:
@@ -53,6 +54,7 @@ class SocialModule(TorchRLModule, InferenceOnlyAPI, ValueFunctionAPI):
                 int(cast("gym.spaces.Discrete[Any]", self.action_space).n),
                 config["hidden_size"],
                 config["lstm_size"],
+                config["identity"],
             )
             self.social = nn.ModuleDict({} if self.inference_only else hook.extra_modules(config["agent"]))
 

@@ -15,7 +15,7 @@ from rllib_lase.core.gifting import gift_weights, rewards_after_gifting
 from rllib_lase.core.perspective import perspective_loss
 from rllib_lase.core.relationships import clip_relationships, relationships
 from rllib_lase.core.sr import sr_actor_loss_eq5, sr_actor_loss_soft_q, sr_critic_loss, sr_td_error
-from rllib_lase.networks import ConversionNet, SRNet
+from rllib_lase.networks import ConversionNet, Identity, SRNet
 from rllib_lase.registry.lase import LASESettings
 from rllib_lase.rollout import JointRollout, TensorRollout
 from rllib_lase.social.hook import (
@@ -39,7 +39,7 @@ class LASEHook(SocialHook):
     redistributes: ClassVar[bool] = True
     visible_fields: ClassVar[frozenset[str]] = frozenset({"actions", "active"})
     takes_perspective: ClassVar[bool] = True
-    own_table: ClassVar[bool] = False
+    shares_parameters: ClassVar[bool] = False
     settings: LASESettings
 
     def __init__(self, settings: LASESettings, spaces: JointSpaces, seed: int | None) -> None:
@@ -54,14 +54,13 @@ class LASEHook(SocialHook):
     def extra_modules(self, agent: int) -> dict[str, nn.Module]:
         """`sr` (value and policy) and, with perspective taking, `conversion`."""
         space, hidden = self.spaces.observation_spaces[agent], self.settings.hidden_size
-        shape = cast("tuple[int, ...]", space.shape)
+        shape, num_agents = cast("tuple[int, ...]", space.shape), self.spaces.num_agents
         modules: dict[str, nn.Module] = {
-            "sr": SRNet(shape, (self._num_actions,) * self.spaces.num_agents, agent, hidden, self.own_table)
+            "sr": SRNet(shape, (self._num_actions,) * num_agents, agent, hidden, self.shares_parameters)
         }
         if self.takes_perspective:
-            modules["conversion"] = ConversionNet(
-                shape, self.spaces.num_agents, hidden, _is_unit_range(space)
-            )
+            identity = Identity(num_agents, agent) if self.shares_parameters else None
+            modules["conversion"] = ConversionNet(shape, num_agents, hidden, _is_unit_range(space), identity)
         return modules
 
     def learning_rate(self, group: str) -> float:
@@ -243,14 +242,14 @@ class LASEUniformHook(LASEHook):
 
 
 class LASESharedHook(LASEHook):
-    """LASE for agents with one set of parameters, whose networks must read the joint action alike.
+    """LASE for agents with one set of parameters.
 
-    The SR value network reads the own action from one table, whoever the agent is, and each co-player's from
-    that of its position; the conversion network takes the co-player's position. So do observations of the
-    games on maps, which show each agent in a plane of its own, in fixed order.
+    All networks know whose they are. The SR value network reads the own action from one table, whoever the
+    agent is, and each co-player's from that of its position; the conversion network takes the co-player's
+    position. So do observations of the games on maps: they show each agent in a plane of its own, in order.
     """
 
-    own_table: ClassVar[bool] = True
+    shares_parameters: ClassVar[bool] = True
 
 
 def _zero_loss(module: nn.Module) -> Tensor:

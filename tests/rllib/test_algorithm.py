@@ -6,7 +6,15 @@ import torch
 from ray import tune
 from ray.rllib.algorithms.ppo import PPOConfig
 
-from rllib_lase.rllib.algorithms import LASE, GOConfig, IndependentConfig, LASEConfig, LASEUniformConfig
+from rllib_lase.rllib.algorithms import (
+    LASE,
+    GOConfig,
+    IndependentConfig,
+    LASEConfig,
+    LASEShared,
+    LASESharedConfig,
+    LASEUniformConfig,
+)
 from rllib_lase.rllib.checkpoints import CheckpointError
 from rllib_lase.rllib.env_runner import BatchedEnvRunner
 from rllib_lase.rllib.evaluate import evaluate
@@ -37,7 +45,9 @@ def assert_same_weights(first, second):
     assert not different
 
 
-@pytest.mark.parametrize("config_class", [LASEConfig, LASEUniformConfig, GOConfig, IndependentConfig])
+@pytest.mark.parametrize(
+    "config_class", [LASEConfig, LASEUniformConfig, LASESharedConfig, GOConfig, IndependentConfig]
+)
 def test_every_algorithm_trains_reports_and_evaluates(config_class):
     algorithm = small(config_class).build_algo()
     before = weights_of(algorithm)
@@ -54,7 +64,7 @@ def test_every_algorithm_trains_reports_and_evaluates(config_class):
     assert evaluation.episodes.returns.shape == (6, 4)
     assert np.allclose(evaluation.returns_after_gifting.sum(1), evaluation.episodes.returns.sum(1), atol=1e-3)
     assert np.allclose(evaluation.gift_weights.sum(1), 1)
-    gives = config_class in (LASEConfig, LASEUniformConfig)
+    gives = config_class in (LASEConfig, LASEUniformConfig, LASESharedConfig)
     assert np.array_equal(evaluation.gift_weights, np.eye(4)) != gives
     algorithm.stop()
 
@@ -99,6 +109,30 @@ def test_a_restored_run_goes_on_exactly(tmp_path, runners):
     assert_same_weights(weights, weights_of(twin))
     assert twin.iteration == 3
     assert found == expected
+    twin.stop()
+
+
+def test_agents_with_one_set_of_parameters_still_share_it_after_a_restore_and_more_training(tmp_path):
+    algorithm = small(LASESharedConfig, runners=2).build_algo()
+    algorithm.train()
+    path = algorithm.save_to_path(tmp_path / "checkpoint")
+    algorithm.train()
+    expected = weights_of(algorithm)
+    algorithm.stop()
+    twin = LASEShared.from_checkpoint(path)
+    restored = weights_of(twin)
+    twin.train()
+    found = weights_of(twin)
+    assert_same_weights(expected, found)
+    names = [name.removeprefix("agent_0/") for name in found if name.startswith("agent_0/")]
+    for agent in range(4):
+        assert all(np.array_equal(found[f"agent_{agent}/{n}"], found[f"agent_0/{n}"]) for n in names)
+    assert not any(np.array_equal(found[f"agent_3/{n}"], restored[f"agent_3/{n}"]) for n in names)
+    for state in twin.env_runner_group.foreach_env_runner(
+        lambda runner: runner.module.get_state(), local_env_runner=False
+    ):
+        acting = {f"{a}/{n}": v for a, s in state.items() for n, v in s.items() if n.startswith("policy.")}
+        assert_same_weights({k: v for k, v in found.items() if "/policy." in k}, acting)
     twin.stop()
 
 
