@@ -30,6 +30,8 @@ if TYPE_CHECKING:
         LASEConfig,
         LASEOracle,
         LASEOracleConfig,
+        LASEShared,
+        LASESharedConfig,
         LASEUniform,
         LASEUniformConfig,
         SIConfig,
@@ -56,6 +58,8 @@ __all__ = [
     "LASEConfig",
     "LASEOracle",
     "LASEOracleConfig",
+    "LASEShared",
+    "LASESharedConfig",
     "LASEUniform",
     "LASEUniformConfig",
     "SIConfig",
@@ -65,19 +69,11 @@ __all__ = [
     "register_games",
 ]
 
-_ALGORITHMS = "rllib_lase.rllib.algorithms"
+_ELSEWHERE = {"JointRollout": "rllib_lase.rollout", "SocialHook": "rllib_lase.social"}
 _LAZY = {
-    **dict.fromkeys(("LASE", "LASEUniform", "GO", "Independent", "SI"), _ALGORITHMS),
-    **dict.fromkeys(("LASEConfig", "LASEUniformConfig", "GOConfig", "IndependentConfig"), _ALGORITHMS),
-    **dict.fromkeys(("IA", "IAConfig", "SVO", "SVOConfig"), _ALGORITHMS),
-    **dict.fromkeys(("FixedShare", "FixedShareConfig", "Gifting", "GiftingConfig"), _ALGORITHMS),
-    "SIConfig": _ALGORITHMS,
-    **dict.fromkeys(("LASE", "LASEUniform", "LASEOracle", "GO", "Independent"), _ALGORITHMS),
-    **dict.fromkeys(
-        ("LASEConfig", "LASEUniformConfig", "LASEOracleConfig", "GOConfig", "IndependentConfig"), _ALGORITHMS
-    ),
-    "JointRollout": "rllib_lase.rollout",
-    "SocialHook": "rllib_lase.social",
+    name: _ELSEWHERE.get(name, "rllib_lase.rllib.algorithms")
+    for name in __all__
+    if name not in ("__version__", "register_games")
 }
 
 _registration.install()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 import torch
@@ -19,6 +20,8 @@ LOGIT_BOUND = 10.0
 INITIAL_REFUSAL = 0.1
 #: Largest image (channels x height x width) that is convolved by patches.
 MAX_PATCHED_INPUTS = 1024
+#: Standard deviation of the agents' biases in an `AgentLinear` at the start.
+BIAS_SPREAD = 0.5
 
 
 class PolicyOutput(NamedTuple):
@@ -134,6 +137,44 @@ class RefusingActorHead(ActorHead):
         return torch.cat([actions, actions + refusal], -1)
 
 
+class Identity(NamedTuple):
+    """Whom a network serves whose parameters several agents share: `own` of `num_agents`."""
+
+    num_agents: int
+    own: int
+
+
+class AgentLinear(nn.Module):
+    """A linear layer that several agents share, with a bias for each, as if it read a one-hot id, too.
+
+    The biases differ from the start: of agents that begin alike, hardly any took a role of its own.
+    """
+
+    def __init__(self, in_features: int, out_features: int, identity: Identity) -> None:
+        super().__init__()
+        self.own = identity.own
+        self.weight = nn.Parameter(torch.empty(out_features, in_features))
+        self.biases = nn.Parameter(torch.empty(identity.num_agents, out_features))
+        nn.init.orthogonal_(self.weight, math.sqrt(2))
+        nn.init.normal_(self.biases, std=BIAS_SPREAD)
+
+    @property
+    def bias(self) -> Tensor:
+        """The own bias, `(out_features,)`."""
+        return self.biases[self.own]
+
+    def forward(self, features: Tensor) -> Tensor:
+        """`(..., in_features) -> (..., out_features)`."""
+        return F.linear(features, self.weight, self.bias)
+
+
+def _first_linear(in_features: int, out_features: int, identity: Identity | None) -> nn.Linear | AgentLinear:
+    """The layer on an encoder's features; it knows the agent where agents share it."""
+    if identity is None:
+        return nn.Linear(in_features, out_features)
+    return AgentLinear(in_features, out_features, identity)
+
+
 class PolicyNet(nn.Module):
     """Encoder, fully connected layer, optional LSTM, separate linear actor and critic heads."""
 
@@ -144,6 +185,7 @@ class PolicyNet(nn.Module):
         hidden_size: int,
         lstm_size: int | None,
         refuses_gifts: bool = False,
+        identity: Identity | None = None,
     ) -> None:
         """Builds the network.
 
@@ -151,12 +193,13 @@ class PolicyNet(nn.Module):
             obs_shape: Shape of the agent's own observation.
             num_actions: Number of the agent's own actions, added ones included.
             hidden_size: Units of the fully connected layer.
-            lstm_size: Units of the LSTM, or None.
+            lstm_size: Units of the LSTM, or None for a feed-forward policy.
             refuses_gifts: Whether the second half of the actions are the first with gifts refused.
+            identity: Whose it is, if agents share their parameters.
         """
         super().__init__()
         self.encoder = Encoder(obs_shape)
-        self.fc = nn.Linear(self.encoder.out_features, hidden_size)
+        self.fc = _first_linear(self.encoder.out_features, hidden_size, identity)
         self.lstm = None if lstm_size is None else nn.LSTM(hidden_size, lstm_size)
         width = hidden_size if lstm_size is None else lstm_size
         self.pi = (RefusingActorHead if refuses_gifts else ActorHead)(width, num_actions)
@@ -235,7 +278,12 @@ class SRNet(nn.Module):
     """
 
     def __init__(
-        self, obs_shape: tuple[int, ...], num_actions: tuple[int, ...], own: int, hidden_size: int
+        self,
+        obs_shape: tuple[int, ...],
+        num_actions: tuple[int, ...],
+        own: int,
+        hidden_size: int,
+        shared: bool = False,
     ) -> None:
         """Builds the network.
 
@@ -244,15 +292,19 @@ class SRNet(nn.Module):
             num_actions: Number of actions of each of the N agents, in their fixed order.
             own: Position of the agent itself.
             hidden_size: Units of the linear layers.
+            shared: Whether agents share their parameters. Then the own action is read from one more table,
+                behind the N, whoever the agent is, so that it means the same to all.
         """
         super().__init__()
         self.own = own
+        self.shared = shared
         self.num_actions = num_actions
         self.encoder = Encoder(obs_shape)
-        self.q_obs = nn.Linear(self.encoder.out_features, hidden_size)
-        self.q_actions = nn.Parameter(torch.empty(len(num_actions), max(num_actions), hidden_size))
+        identity = Identity(len(num_actions), own) if shared else None
+        self.q_obs = _first_linear(self.encoder.out_features, hidden_size, identity)
+        self.q_actions = nn.Parameter(torch.empty(len(num_actions) + shared, max(num_actions), hidden_size))
         self.q_out = nn.Linear(hidden_size, 1)
-        self.pi_fc = nn.Linear(self.encoder.out_features, hidden_size)
+        self.pi_fc = _first_linear(self.encoder.out_features, hidden_size, identity)
         self.pi_out = nn.Linear(hidden_size, num_actions[own])
         initialise(self)
         bound = 1 / math.sqrt(self.encoder.out_features + sum(num_actions))
@@ -265,9 +317,16 @@ class SRNet(nn.Module):
         raw = self.pi_out(torch.relu(self.pi_fc(features)))
         return LOGIT_BOUND * torch.tanh(raw / LOGIT_BOUND)
 
+    def action_tables(self) -> Tensor:
+        """The embedding rows that each agent's action is read from, `(N, A, hidden)`."""
+        if not self.shared:
+            return self.q_actions
+        before, after = self.q_actions[: self.own], self.q_actions[self.own + 1 : -1]
+        return torch.cat([before, self.q_actions[-1:], after])
+
     def action_rows(self, actions: Tensor) -> Tensor:
         """Sum of the embedding rows of a joint action `(M, N)`, `(M, hidden)`."""
-        return _summed_rows(self.q_actions, actions)
+        return _summed_rows(self.action_tables(), actions)
 
     def q_head(self, pre_activation: Tensor) -> Tensor:
         """Q from the first layer's pre-activation, `(..., hidden) -> (...)`."""
@@ -292,7 +351,7 @@ class SRNet(nn.Module):
         Source: Eq. 3.
         """
         pre_activation = self.q_obs(features) + self.action_rows(actions)
-        rows = self.q_actions[agents]
+        rows = self.action_tables()[agents]
         taken = rows[torch.arange(len(agents), device=actions.device), actions[:, agents]]
         without = pre_activation.unsqueeze(1) - taken
         return self.q_head(pre_activation), self.q_head(without.unsqueeze(2) + rows)
@@ -381,7 +440,14 @@ class ConversionNet(nn.Module):
     own observation, not once per co-player.
     """
 
-    def __init__(self, obs_shape: tuple[int, ...], num_agents: int, hidden_size: int, binary: bool) -> None:
+    def __init__(
+        self,
+        obs_shape: tuple[int, ...],
+        num_agents: int,
+        hidden_size: int,
+        binary: bool,
+        identity: Identity | None = None,
+    ) -> None:
         """Builds the network.
 
         Args:
@@ -389,12 +455,13 @@ class ConversionNet(nn.Module):
             num_agents: N, length of the one-hot id.
             hidden_size: Units of the linear layers.
             binary: Whether observations lie in [0, 1]: sigmoid output, biased towards 0; else linear.
+            identity: Whose it is, if agents share their parameters.
         """
         super().__init__()
         self.obs_shape = obs_shape
         self.binary = binary
         self.encoder = Encoder(obs_shape, CONV_CHANNELS[:1])
-        self.fc1 = nn.Linear(self.encoder.out_features, hidden_size)
+        self.fc1 = _first_linear(self.encoder.out_features, hidden_size, identity)
         self.ids = nn.Parameter(torch.empty(num_agents, hidden_size))
         self.fc2 = nn.Linear(hidden_size, hidden_size)
         self.out = nn.Linear(hidden_size, math.prod(obs_shape))
@@ -423,6 +490,22 @@ class ConversionNet(nn.Module):
         raw = self.out(hidden)
         imagined: Tensor = (torch.sigmoid(raw) if self.binary else raw).unflatten(-1, self.obs_shape)
         return imagined
+
+
+def share_parameters(nets: Sequence[nn.Module]) -> None:
+    """Gives all networks the parameters of the first, as the very same objects.
+
+    What is no parameter stays each network's own, such as the position of its agent.
+
+    Args:
+        nets: Networks of the same shape.
+    """
+    first, *others = nets
+    owned = dict(first.named_parameters())
+    for net in others:
+        for name, _ in list(net.named_parameters()):
+            layer, _, attribute = name.rpartition(".")
+            setattr(net.get_submodule(layer), attribute, owned[name])
 
 
 def initialise(module: nn.Module) -> None:

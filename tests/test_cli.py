@@ -64,11 +64,11 @@ def test_everything_that_is_wrong_comes_in_one_message(capsys: Capture) -> None:
         ("cleanup --game-params num_agents=99", "num_agents=99 (int): expected an integer in [2, 64]"),
         (
             "cleanup --algo go --delta 0.3",
-            "--delta: go has no such setting; it belongs to lase, lase_uniform, lase_oracle",
+            "--delta: go has no such setting; it belongs to lase, lase_uniform, lase_oracle, lase_shared",
         ),
         (
             "ipd --algo si --only-when-visible",
-            "--only-when-visible: ipd has no map on which a co-player could be in or out of sight. Switch it off",
+            "--only-when-visible: ipd has no map on which a co-player could be in or out of sight",
         ),
         ("cleanup --lr -1e-3", "--lr: -0.001 is out of range; it must be above 0"),
         ("cleanup --lambda=2", "--lambda: 2.0 is out of range; it must be at least 0 and at most 1"),

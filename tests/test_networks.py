@@ -2,15 +2,16 @@ import numpy as np
 import pytest
 import torch
 
-from rllib_lase.networks import ConversionNet, Encoder, PolicyNet, SRNet
+from rllib_lase.networks import ConversionNet, Encoder, Identity, PolicyNet, SRNet, share_parameters
 from rllib_lase.rllib.acting import GroupActor
 
 
+@pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("obs_shape", [(7, 5, 5), (6, 7, 9), (5,), (7, 3, 3)])
-def test_sweep_over_swapped_actions_equals_running_the_whole_network_again(obs_shape):
+def test_sweep_over_swapped_actions_equals_running_the_whole_network_again(obs_shape, shared):
     torch.manual_seed(0)
     agents, actions, batch = 4, 6, 9
-    net = SRNet(obs_shape, (actions,) * agents, own=1, hidden_size=32).double()
+    net = SRNet(obs_shape, (actions,) * agents, own=1, hidden_size=32, shared=shared).double()
     obs = torch.rand(batch, *obs_shape, dtype=torch.float64)
     joint = torch.randint(actions, (batch, agents))
     others = torch.tensor([0, 2, 3])
@@ -22,6 +23,66 @@ def test_sweep_over_swapped_actions_equals_running_the_whole_network_again(obs_s
             swapped[:, agent] = action
             again = net.q_joint(net.encoder(obs), swapped)
             assert torch.allclose(q_swaps[:, column, action], again, atol=1e-12)
+
+
+def shared_sr_nets(num_agents=3, num_actions=2):
+    torch.manual_seed(0)
+    nets = [SRNet((4,), (num_actions,) * num_agents, own, 8, shared=True) for own in range(num_agents)]
+    share_parameters(nets)
+    with torch.no_grad():
+        nets[0].q_obs.biases[:] = 0  # nobody knows who it is
+    return nets
+
+
+def test_the_own_action_means_the_same_to_all_agents_with_shared_networks():
+    nets = shared_sr_nets()
+    with torch.no_grad():
+        nets[0].q_actions[:-1] = 0  # nobody's action counts but the own one
+    features, joint = torch.rand(1, 4), torch.tensor([[0, 1, 1]])
+    values = [net.q_joint(features, joint).item() for net in nets]
+    assert values[1] == values[2] != values[0]
+    with torch.no_grad():
+        swapped = nets[0].q_joint(features, torch.tensor([[1, 0, 0]])).item()
+    assert swapped == values[1]
+
+
+def test_a_co_players_action_means_the_same_to_all_others_with_shared_networks():
+    nets = shared_sr_nets()
+    with torch.no_grad():
+        nets[0].q_actions[[0, 1, 3]] = 0  # nobody's action counts but agent 2's, seen by others
+    features, first, second = torch.rand(1, 4), torch.tensor([[0, 1, 0]]), torch.tensor([[0, 1, 1]])
+    before = [net.q_joint(features, first).item() for net in nets]
+    after = [net.q_joint(features, second).item() for net in nets]
+    assert before[0] == before[1] != after[0] == after[1]
+    assert before[2] == after[2]
+
+
+@pytest.mark.parametrize("lstm_size", [None, 6])
+def test_networks_with_shared_parameters_hold_the_same_tensors_and_act_alike_but_for_their_identity(
+    lstm_size,
+):
+    torch.manual_seed(0)
+    nets = [PolicyNet((7, 5, 5), 6, 16, lstm_size, Identity(3, own)) for own in range(3)]
+    share_parameters(nets)
+    owned = dict(nets[0].named_parameters())
+    assert all(owned[name] is value for net in nets[1:] for name, value in net.named_parameters())
+    with torch.no_grad():
+        nets[2].pi.weight.mul_(100)  # moves all
+    obs = torch.rand(4, 7, 5, 5)
+    state = None if lstm_size is None else torch.randn(3, 4, 2 * lstm_size)
+    actor = GroupActor(nets, (7, 5, 5))
+    for alike in (False, True):
+        if alike:
+            with torch.no_grad():
+                nets[1].fc.biases[:] = nets[1].fc.biases[0].clone()
+            state = None if state is None else state[:1].expand(3, -1, -1)
+        actor.refresh()
+        heads, _ = actor(obs.expand(3, -1, -1, -1, -1), state)
+        assert torch.allclose(heads[0], heads[2], atol=1e-6) == alike
+        no_dones = torch.zeros(1, 4, dtype=torch.bool)
+        for row, net in enumerate(nets):
+            alone = net.forward_fragment(obs.unsqueeze(0), None if state is None else state[row], no_dones)
+            assert torch.allclose(heads[row, :, :-1], alone.action_dist_inputs[0], atol=1e-5)
 
 
 def test_encoder_runs_once_per_observation_whatever_the_number_of_counterfactuals():

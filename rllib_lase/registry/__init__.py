@@ -14,7 +14,7 @@ from rllib_lase.registry.gifting import GIFTING
 from rllib_lase.registry.go import GO
 from rllib_lase.registry.ia import IA
 from rllib_lase.registry.independent import INDEPENDENT
-from rllib_lase.registry.lase import LASE, LASE_ORACLE, LASE_UNIFORM
+from rllib_lase.registry.lase import LASE, LASE_ORACLE, LASE_SHARED, LASE_UNIFORM
 from rllib_lase.registry.si import SI
 from rllib_lase.registry.spec import AlgorithmSpec
 from rllib_lase.registry.svo import SVO
@@ -26,6 +26,7 @@ _SPECS = (
     LASE,
     LASE_UNIFORM,
     LASE_ORACLE,
+    LASE_SHARED,
     GO,
     IA,
     SVO,

@@ -82,3 +82,10 @@ LASE_ORACLE = AlgorithmSpec(
     "rllib_lase.rllib.algorithms:LASEOracleConfig",
     LASESettings,
 )
+
+LASE_SHARED = AlgorithmSpec(
+    "lase_shared",
+    "LASE with one set of parameters for all agents",
+    "rllib_lase.rllib.algorithms:LASESharedConfig",
+    LASESettings,
+)

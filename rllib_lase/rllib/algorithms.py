@@ -12,7 +12,7 @@ from rllib_lase.social.go import GOHook
 from rllib_lase.social.hook import SocialHook
 from rllib_lase.social.ia import IAHook
 from rllib_lase.social.independent import IndependentHook
-from rllib_lase.social.lase import LASEHook, LASEOracleHook, LASEUniformHook
+from rllib_lase.social.lase import LASEHook, LASEOracleHook, LASESharedHook, LASEUniformHook
 from rllib_lase.social.si import SIHook
 from rllib_lase.social.svo import SVOHook
 
@@ -54,6 +54,20 @@ class LASEOracle(SocialAlgorithm):
     """LASE that knows what its co-players see."""
 
     config_class: ClassVar[type[SocialConfig]] = LASEOracleConfig
+
+
+class LASESharedConfig(SocialConfig):
+    """Config of LASE with one set of parameters for all agents."""
+
+    algo_id: ClassVar[str] = "lase_shared"
+    hook_class: ClassVar[type[SocialHook]] = LASESharedHook
+    shares_parameters: ClassVar[bool] = True
+
+
+class LASEShared(SocialAlgorithm):
+    """LASE whose agents share their networks; beside LASE it shows what decentralised learning costs."""
+
+    config_class: ClassVar[type[SocialConfig]] = LASESharedConfig
 
 
 class GOConfig(SocialConfig):

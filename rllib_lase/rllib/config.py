@@ -15,20 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
-from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
+from ray.rllib.core.rl_module.multi_rl_module import MultiRLModule, MultiRLModuleSpec
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.env import INPUT_ENV_SPACES
 from ray.rllib.utils.annotations import override
 
 from mixed_motive import GAMES
 from rllib_lase.defaults import default_settings
+from rllib_lase.networks import Identity
 from rllib_lase.registry import ALGORITHMS, AlgorithmSpec
 from rllib_lase.rllib.added_actions import with_added_actions
 from rllib_lase.rllib.checkpoints import CheckpointError
 from rllib_lase.rllib.env_runner import BatchedEnvRunner
 from rllib_lase.rllib.joint_env import JointEnv
 from rllib_lase.rllib.learner import SocialLearner
-from rllib_lase.rllib.modules import SocialModule
+from rllib_lase.rllib.modules import SharingModules, SocialModule
 from rllib_lase.settings import MAX_SEED, Settings, SettingsError, setting_names, unknown_settings
 from rllib_lase.social.hook import JointSpaces, SocialHook
 
@@ -46,12 +47,15 @@ class SocialConfig(AlgorithmConfig):
         algo_id: Key in `rllib_lase.registry.ALGORITHMS`.
         hook_class: The social preference.
         learner_class: Who learns.
+        shares_parameters: Whether all agents have one set of parameters, and learn from everybody's
+            experience; else nothing but what the hook's `visible_fields` name passes between them.
         algorithm_class: What it builds; set by the algorithm that names it as its `config_class`.
     """
 
     algo_id: ClassVar[str]
     hook_class: ClassVar[type[SocialHook]]
     learner_class: ClassVar[type[SocialLearner]] = SocialLearner
+    shares_parameters: ClassVar[bool] = False
     algorithm_class: ClassVar[type[Algorithm]]
 
     def __init__(self, algo_class: type | None = None) -> None:
@@ -230,13 +234,19 @@ class SocialConfig(AlgorithmConfig):
         inference_only: bool = False,
         **kwargs: Any,
     ) -> MultiRLModuleSpec:
-        """One module per agent of the environment."""
+        """One module per agent of the environment.
+
+        Raises:
+            ValueError: without spaces, or if agents share parameters and their spaces differ.
+        """
         del env, kwargs
         if spaces is None:
             raise ValueError(
                 "the modules need the environment's spaces; build the algorithm with build_algo()"
             )
         settings, joint = self.settings(), self.joint_spaces(spaces)
+        if self.shares_parameters:
+            _refuse_different_spaces(self.algo_id, joint)
         hook = self.make_hook(joint)
         specs = {
             agent_id: RLModuleSpec(
@@ -249,12 +259,16 @@ class SocialConfig(AlgorithmConfig):
                     "lstm_size": settings.lstm_size if settings.use_lstm else None,
                     "agent": position,
                     "seed": self.seed,
+                    "identity": Identity(joint.num_agents, position) if self.shares_parameters else None,
                     "hook": hook,
                 },
             )
             for position, agent_id in enumerate(joint.agent_ids)
         }
-        return MultiRLModuleSpec(rl_module_specs=specs)
+        return MultiRLModuleSpec(
+            multi_rl_module_class=SharingModules if self.shares_parameters else MultiRLModule,
+            rl_module_specs=specs,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """What a checkpoint needs to build the same algorithm again."""
@@ -283,6 +297,25 @@ class SocialConfig(AlgorithmConfig):
         config.env_runners(**{key: settings.pop(key) for key in _RUNNER_SETTINGS})
         config.training(**settings).learners(num_learners=saved["num_learners"])
         return config
+
+
+def _refuse_different_spaces(algo_id: str, spaces: JointSpaces) -> None:
+    """Refuses agents that one set of parameters does not fit.
+
+    Raises:
+        ValueError: naming every agent with its spaces.
+    """
+    pairs = list(zip(spaces.observation_spaces, spaces.action_spaces, strict=True))
+    if any(pair != pairs[0] for pair in pairs):
+        found = "; ".join(
+            f"{agent_id}: {observation}, {action}"
+            for agent_id, (observation, action) in zip(spaces.agent_ids, pairs, strict=True)
+        )
+        raise ValueError(
+            f"{algo_id} has one set of parameters for all agents, which therefore need the same spaces; "
+            f"found {found}. Pad observations and actions to the same size, or train an algorithm whose "
+            "agents have parameters of their own"
+        )
 
 
 def _class_path(env: Any) -> str:

@@ -31,7 +31,8 @@ class SocialLearner(TorchLearner):
     """Trains one module per agent on its own slice of joint rollouts.
 
     `update` takes `JointRollout`s as its batch. Agents never share a gradient: losses are one row per agent,
-    each agent's gradient is clipped by its own norm, and each parameter group has its own Adam.
+    each agent's gradient is clipped by its own norm, and each parameter group has its own Adam. Only agents
+    with one set of parameters learn from the mean of their gradients, clipped once.
     """
 
     hook: SocialHook
@@ -72,10 +73,17 @@ class SocialLearner(TorchLearner):
     def _networks(self) -> list[Networks]:
         return [{POLICY: module.policy, **module.social} for module in self._modules()]
 
+    def _owners(self) -> tuple[str, ...]:
+        """The modules whose parameters are trained: all, or the first if it shares them with the others."""
+        module_ids = tuple(self.module.keys())
+        return module_ids[:1] if self.config.shares_parameters else module_ids
+
     @override(TorchLearner)
     def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
-        """One Adam for the policy and one for each of the hook's parameter groups."""
+        """For who owns parameters, one Adam for the policy and one for each of the hook's groups."""
         del config
+        if module_id not in self._owners():
+            return
         module = cast(SocialModule, self._module[module_id].unwrapped())
         hook = module.model_config["hook"]
         groups: list[tuple[str, nn.Module, float]] = [(POLICY, module.policy, self.settings.lr)]
@@ -174,7 +182,7 @@ class SocialLearner(TorchLearner):
             flat = normalize_advantages(advantages.flatten(1), data.active.flatten(1))
             advantages = flat.view_as(advantages)
         lr = self._schedules.lr
-        for module_id in self._module_ids:
+        for module_id in self._owners():
             self.get_optimizer(module_id, POLICY).param_groups[0]["lr"] = lr
         for rows in self._minibatches(data):
             self._policy_step(data, advantages, targets, rows)
@@ -245,30 +253,31 @@ class SocialLearner(TorchLearner):
             self._step(group, own, self.hook.grad_clip(group))
 
     def _parameters(self, group: str) -> list[list[nn.Parameter]]:
-        """Per agent, the parameters of one group."""
-        optimizers = [self.get_optimizer(module_id, group) for module_id in self._module_ids]
+        """Per owner, the parameters of one group."""
+        optimizers = [self.get_optimizer(module_id, group) for module_id in self._owners()]
         return [optimizer.param_groups[0]["params"] for optimizer in optimizers]
 
     def _gradients(self, group: str, losses: Tensor) -> list[Tensor]:
-        """Gradients of `(N,)` losses with respect to one parameter group of all agents, agents in order.
+        """Gradients of `(N,)` losses with respect to one parameter group of all owners, owners in order.
 
-        Row i of the losses depends on agent i's parameters alone, so that the sum mixes nothing.
+        Row i depends on i's parameters alone: the sum mixes nothing. Shared parameters get the agents' mean.
         """
-        flat = [parameter for agent in self._parameters(group) for parameter in agent]
-        return list(torch.autograd.grad(losses.sum(), flat))
+        flat = [parameter for owner in self._parameters(group) for parameter in owner]
+        loss = losses.mean() if self.config.shares_parameters else losses.sum()
+        return list(torch.autograd.grad(loss, flat))
 
     def _step(self, group: str, gradients: list[Tensor], grad_clip: float) -> None:
-        """One Adam step of every agent, its gradient clipped by its own norm."""
-        agents = self._parameters(group)
+        """One Adam step of every owner, its gradient clipped by its own norm."""
+        owners = self._parameters(group)
         squares = torch.stack(torch._foreach_norm(gradients)).square()
-        norms = torch.stack([part.sum() for part in squares.split([len(agent) for agent in agents])]).sqrt()
+        norms = torch.stack([part.sum() for part in squares.split([len(owner) for owner in owners])]).sqrt()
         factors = (grad_clip / norms.clamp_min(1e-6)).clamp_max(1)
-        per_tensor = [factors[i] for i, agent in enumerate(agents) for _ in agent]
+        per_tensor = [factors[i] for i, owner in enumerate(owners) for _ in owner]
         torch._foreach_mul_(gradients, per_tensor)
-        flat = [parameter for agent in agents for parameter in agent]
+        flat = [parameter for owner in owners for parameter in owner]
         for parameter, gradient in zip(flat, gradients, strict=True):
             parameter.grad = gradient
-        for module_id in self._module_ids:
+        for module_id in self._owners():
             self.get_optimizer(module_id, group).step()
         self._note({f"{group}_grad_norm": norms})
 

@@ -1,4 +1,7 @@
-"""One RLModule per agent: its policy, and on learners also the networks of its social preference."""
+"""One RLModule per agent: its policy, and on learners also the networks of its social preference.
+
+The agents' modules have parameters of their own, or one set for all.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,13 @@ from typing import Any, cast
 import gymnasium as gym
 import torch
 from ray.rllib.core.columns import Columns
+from ray.rllib.core.rl_module import MultiRLModule
 from ray.rllib.core.rl_module.apis import InferenceOnlyAPI, ValueFunctionAPI
 from ray.rllib.core.rl_module.torch import TorchRLModule
 from ray.rllib.utils.annotations import override
 from torch import Tensor, nn
 
-from rllib_lase.networks import PolicyNet
+from rllib_lase.networks import PolicyNet, share_parameters
 from rllib_lase.social.hook import SocialHook
 
 
@@ -25,6 +29,7 @@ class SocialModule(TorchRLModule, InferenceOnlyAPI, ValueFunctionAPI):
         agent: Position of the agent.
         seed: Seed of the initial weights, or None. Agent i's weights do not depend on how many others there
             are.
+        identity: Whose it is, as `Identity`, if agents share their parameters; else None.
         hook: The `SocialHook` that may add networks.
 
     Attributes:
@@ -49,7 +54,8 @@ class SocialModule(TorchRLModule, InferenceOnlyAPI, ValueFunctionAPI):
                 int(cast("gym.spaces.Discrete[Any]", self.action_space).n),
                 config["hidden_size"],
                 config["lstm_size"],
-                hook.refuses_gifts,
+                refuses_gifts=hook.refuses_gifts,
+                identity=config["identity"],
             )
             self.social = nn.ModuleDict({} if self.inference_only else hook.extra_modules(config["agent"]))
 
@@ -89,3 +95,13 @@ class SocialModule(TorchRLModule, InferenceOnlyAPI, ValueFunctionAPI):
         del embeddings
         values: Tensor = self._forward(batch)[Columns.VF_PREDS]
         return values
+
+
+class SharingModules(MultiRLModule):
+    """The agents' modules with one set of parameters, the first agent's: all hold the same tensors."""
+
+    @override(MultiRLModule)
+    def setup(self) -> None:
+        """Builds the modules and joins them."""
+        super().setup()
+        share_parameters([cast(SocialModule, module) for module in self.values()])

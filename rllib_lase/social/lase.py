@@ -23,7 +23,7 @@ from rllib_lase.core.relationships import (
     scaled_relationships,
     smooth_relationships,
 )
-from rllib_lase.networks import ConversionNet, SRNet
+from rllib_lase.networks import ConversionNet, Identity, SRNet
 from rllib_lase.registry.lase import LASESettings
 from rllib_lase.rollout import JointRollout, TensorRollout
 from rllib_lase.settings import Settings
@@ -72,6 +72,7 @@ class LASEHook(SocialHook):
     redistributes: ClassVar[bool] = True
     visible_fields: ClassVar[frozenset[str]] = frozenset({"actions", "active"})
     takes_perspective: ClassVar[bool] = True
+    shares_parameters: ClassVar[bool] = False
     settings: LASESettings
 
     def __init__(self, settings: LASESettings, spaces: JointSpaces, seed: int | None) -> None:
@@ -106,14 +107,13 @@ class LASEHook(SocialHook):
     def extra_modules(self, agent: int) -> dict[str, nn.Module]:
         """`sr` (value and policy) and, with perspective taking, `conversion`."""
         space, hidden = self.spaces.observation_spaces[agent], self.settings.hidden_size
-        shape = cast("tuple[int, ...]", space.shape)
+        shape, num_agents = cast("tuple[int, ...]", space.shape), self.spaces.num_agents
         modules: dict[str, nn.Module] = {
-            "sr": SRNet(shape, (self._num_actions,) * self.spaces.num_agents, agent, hidden)
+            "sr": SRNet(shape, (self._num_actions,) * num_agents, agent, hidden, self.shares_parameters)
         }
         if self.takes_perspective:
-            modules["conversion"] = ConversionNet(
-                shape, self.spaces.num_agents, hidden, _is_unit_range(space)
-            )
+            identity = Identity(num_agents, agent) if self.shares_parameters else None
+            modules["conversion"] = ConversionNet(shape, num_agents, hidden, _is_unit_range(space), identity)
         return modules
 
     def learning_rate(self, group: str) -> float:
@@ -322,6 +322,17 @@ class LASEOracleHook(LASEHook):
         """What the agent would do, had it seen what each co-player saw."""
         seen = [steps.obs[j][rows].float() for j in self._others[agent].tolist()]
         return _acted_upon(cast(SRNet, nets["sr"]), torch.stack(seen, 1))
+
+
+class LASESharedHook(LASEHook):
+    """LASE for agents with one set of parameters.
+
+    All networks know whose they are. The SR value network reads the own action from one table, whoever the
+    agent is, and each co-player's from that of its position; the conversion network takes the co-player's
+    position. So do observations of the games on maps: they show each agent in a plane of its own, in order.
+    """
+
+    shares_parameters: ClassVar[bool] = True
 
 
 def _acted_upon(sr: SRNet, obs: Tensor) -> Tensor:

@@ -8,13 +8,11 @@ from ray.rllib.algorithms.ppo import PPOConfig
 
 from rllib_lase.rllib.algorithms import (
     LASE,
-    FixedShareConfig,
     GOConfig,
-    IAConfig,
     IndependentConfig,
     LASEConfig,
-    LASEUniformConfig,
-    SVOConfig,
+    LASEShared,
+    LASESharedConfig,
 )
 from rllib_lase.rllib.checkpoints import CheckpointError
 from rllib_lase.rllib.env_runner import BatchedEnvRunner
@@ -46,10 +44,7 @@ def assert_same_weights(first, second):
     assert not different
 
 
-@pytest.mark.parametrize(
-    "config_class",
-    [LASEConfig, LASEUniformConfig, GOConfig, IAConfig, SVOConfig, FixedShareConfig, IndependentConfig],
-)
+@pytest.mark.parametrize("config_class", [LASEConfig, LASESharedConfig, GOConfig])
 def test_every_algorithm_trains_reports_and_evaluates(config_class):
     algorithm = small(config_class).build_algo()
     before = weights_of(algorithm)
@@ -66,7 +61,7 @@ def test_every_algorithm_trains_reports_and_evaluates(config_class):
     assert evaluation.episodes.returns.shape == (6, 4)
     assert np.allclose(evaluation.returns_after_gifting.sum(1), evaluation.episodes.returns.sum(1), atol=1e-3)
     assert np.allclose(evaluation.gift_weights.sum(1), 1)
-    gives = config_class in (LASEConfig, LASEUniformConfig, FixedShareConfig)
+    gives = config_class.hook_class.redistributes
     assert np.array_equal(evaluation.gift_weights, np.eye(4)) != gives
     algorithm.stop()
 
@@ -146,6 +141,30 @@ def test_sight_is_refused_where_no_observation_tells_of_it(env, reason):
     config = LASEConfig().environment(env).training(mask_unseen=True)
     with pytest.raises(SettingsError, match=f"mask_unseen: .*{reason}"):
         config.build_algo()
+
+
+def test_agents_with_one_set_of_parameters_still_share_it_after_a_restore_and_more_training(tmp_path):
+    algorithm = small(LASESharedConfig, runners=2).build_algo()
+    algorithm.train()
+    path = algorithm.save_to_path(tmp_path / "checkpoint")
+    algorithm.train()
+    expected = weights_of(algorithm)
+    algorithm.stop()
+    twin = LASEShared.from_checkpoint(path)
+    restored = weights_of(twin)
+    twin.train()
+    found = weights_of(twin)
+    assert_same_weights(expected, found)
+    names = [name.removeprefix("agent_0/") for name in found if name.startswith("agent_0/")]
+    for agent in range(4):
+        assert all(np.array_equal(found[f"agent_{agent}/{n}"], found[f"agent_0/{n}"]) for n in names)
+    assert not any(np.array_equal(found[f"agent_3/{n}"], restored[f"agent_3/{n}"]) for n in names)
+    for state in twin.env_runner_group.foreach_env_runner(
+        lambda runner: runner.module.get_state(), local_env_runner=False
+    ):
+        acting = {f"{a}/{n}": v for a, s in state.items() for n, v in s.items() if n.startswith("policy.")}
+        assert_same_weights({k: v for k, v in found.items() if "/policy." in k}, acting)
+    twin.stop()
 
 
 def test_a_checkpoint_is_safe_tensors_json_and_a_manifest_and_no_pickle(tmp_path):

@@ -11,7 +11,7 @@ from rllib_lase.settings import Settings
 from rllib_lase.social.go import GOHook
 from rllib_lase.social.hook import JointSpaces
 from rllib_lase.social.independent import IndependentHook
-from rllib_lase.social.lase import LASEHook, LASEUniformHook
+from rllib_lase.social.lase import LASEHook, LASESharedHook, LASEUniformHook
 from tests.rollouts import random_rollout
 
 OBS = gym.spaces.Box(0, 1, (4, 5, 5), np.uint8)
@@ -34,7 +34,7 @@ def everywhere(data):
     return torch.ones_like(data.dones)
 
 
-@pytest.mark.parametrize("hook_class", [LASEHook, LASEUniformHook])
+@pytest.mark.parametrize("hook_class", [LASEHook, LASEUniformHook, LASESharedHook])
 @pytest.mark.parametrize("keep_penalties", [False, True])
 def test_gifts_only_move_rewards_and_weights_are_distributions(hook_class, keep_penalties):
     hook, nets = make(hook_class, gift_negative_rewards=not keep_penalties)
