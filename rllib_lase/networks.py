@@ -86,16 +86,22 @@ def _convolve(conv: nn.Conv2d, images: Tensor) -> Tensor:
 
 
 class PolicyNet(nn.Module):
-    """Encoder, fully connected layer, optional LSTM, separate linear actor and critic heads."""
+    """Encoder, fully connected layer, optional LSTM, separate linear actor and critic heads.
+
+    Without a fully connected layer (`hidden_size=None`) the heads read the encoder's features: on one-hot
+    observations that is a table.
+    """
 
     def __init__(
-        self, obs_shape: tuple[int, ...], num_actions: int, hidden_size: int, lstm_size: int | None
+        self, obs_shape: tuple[int, ...], num_actions: int, hidden_size: int | None, lstm_size: int | None
     ) -> None:
         super().__init__()
         self.encoder = Encoder(obs_shape)
-        self.fc = nn.Linear(self.encoder.out_features, hidden_size)
-        self.lstm = None if lstm_size is None else nn.LSTM(hidden_size, lstm_size)
-        width = hidden_size if lstm_size is None else lstm_size
+        features = self.encoder.out_features
+        self.fc = None if hidden_size is None else nn.Linear(features, hidden_size)
+        width = features if hidden_size is None else hidden_size
+        self.lstm = None if lstm_size is None else nn.LSTM(width, lstm_size)
+        width = width if lstm_size is None else lstm_size
         self.pi = nn.Linear(width, num_actions)
         self.vf = nn.Linear(width, 1)
         initialise(self)
@@ -108,7 +114,8 @@ class PolicyNet(nn.Module):
 
     def hidden(self, obs: Tensor) -> Tensor:
         """The layer below LSTM and heads, `(M, hidden_size)`."""
-        return torch.relu(self.fc(self.encoder(obs.float())))
+        features: Tensor = self.encoder(obs.float())
+        return features if self.fc is None else torch.relu(self.fc(features))
 
     def forward(self, obs: Tensor) -> PolicyOutput:
         """Feed-forward policy on observations `(M, *obs)`."""

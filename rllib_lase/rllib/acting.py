@@ -40,7 +40,9 @@ class GroupActor:
             convs = [net.encoder.conv_layers()[index] for net in self._nets]
             layers.append(_expanded(convs, shape))
             shape = (convs[0].weight.shape[0], shape[1] - 2, shape[2] - 2)
-        layers.append(_stacked([net.fc for net in self._nets]))
+        fcs = [net.fc for net in self._nets if net.fc is not None]
+        if fcs:
+            layers.append(_stacked(fcs))
         self._layers = layers
         pi, vf = _stacked([net.pi for net in self._nets]), _stacked([net.vf for net in self._nets])
         self._heads = torch.cat([pi[0], vf[0]], -1), torch.cat([pi[1], vf[1]], -1)

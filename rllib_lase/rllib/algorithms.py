@@ -6,10 +6,13 @@ from typing import ClassVar
 
 from rllib_lase.rllib.algorithm import SocialAlgorithm
 from rllib_lase.rllib.config import SocialConfig
+from rllib_lase.rllib.learner import SocialLearner
+from rllib_lase.rllib.lola import LOLALearner
 from rllib_lase.social.go import GOHook
 from rllib_lase.social.hook import SocialHook
 from rllib_lase.social.independent import IndependentHook
 from rllib_lase.social.lase import LASEHook, LASEUniformHook
+from rllib_lase.social.lola import LOLAHook
 
 
 class LASEConfig(SocialConfig):
@@ -62,3 +65,17 @@ class Independent(SocialAlgorithm):
     """Everybody learns from its own reward."""
 
     config_class: ClassVar[type[SocialConfig]] = IndependentConfig
+
+
+class LOLAConfig(SocialConfig):
+    """Config of learning with opponent-learning awareness, for two-player matrix games."""
+
+    algo_id: ClassVar[str] = "lola"
+    hook_class: ClassVar[type[SocialHook]] = LOLAHook
+    learner_class: ClassVar[type[SocialLearner]] = LOLALearner
+
+
+class LOLA(SocialAlgorithm):
+    """Everybody anticipates what its co-player will learn (Foerster et al. 2018)."""
+
+    config_class: ClassVar[type[SocialConfig]] = LOLAConfig

@@ -233,7 +233,7 @@ class SocialConfig(AlgorithmConfig):
             raise ValueError(
                 "the modules need the environment's spaces; build the algorithm with build_algo()"
             )
-        settings, joint = self.settings(), self.joint_spaces(spaces)
+        joint = self.joint_spaces(spaces)
         hook = self.make_hook(joint)
         specs = {
             agent_id: RLModuleSpec(
@@ -241,13 +241,7 @@ class SocialConfig(AlgorithmConfig):
                 observation_space=joint.observation_spaces[position],
                 action_space=joint.action_spaces[position],
                 inference_only=inference_only,
-                model_config={
-                    "hidden_size": settings.hidden_size,
-                    "lstm_size": settings.lstm_size if settings.use_lstm else None,
-                    "agent": position,
-                    "seed": self.seed,
-                    "hook": hook,
-                },
+                model_config={"agent": position, "seed": self.seed, "hook": hook},
             )
             for position, agent_id in enumerate(joint.agent_ids)
         }

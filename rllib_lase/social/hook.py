@@ -9,13 +9,14 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from rllib_lase.networks import PolicyNet
 from rllib_lase.rollout import JointRollout, TensorRollout
 from rllib_lase.settings import Settings
 
@@ -131,6 +132,15 @@ class SocialHook(abc.ABC):
             carry: `(B, ...)`, the carry before the first step, as `initial_carry` or the fragment before
                 gave it. After a step that ends a copy's episode it starts afresh.
         """
+
+    def make_policy(self, agent: int) -> PolicyNet:
+        """The network that an agent acts with, freshly initialised."""
+        return PolicyNet(
+            cast("tuple[int, ...]", self.spaces.observation_spaces[agent].shape),
+            int(cast("gym.spaces.Discrete[Any]", self.spaces.action_spaces[agent]).n),
+            self.settings.hidden_size,
+            self.settings.lstm_size if self.settings.use_lstm else None,
+        )
 
     def extra_modules(self, agent: int) -> dict[str, nn.Module]:
         """Networks that an agent needs for this preference, by parameter group. Env runners drop them."""
