@@ -203,8 +203,8 @@ def _stacked(nets: Sequence[PolicyNet]) -> list[Tensor]:
         torch.stack([cast(Tensor, conv.bias) for conv in first]),
         torch.stack([conv.weight.flatten(1).T for conv in second]),
         torch.stack([cast(Tensor, conv.bias) for conv in second]),
-        torch.stack([net.fc.weight.T for net in nets]),
-        torch.stack([net.fc.bias for net in nets]),
+        torch.stack([cast(nn.Linear, net.fc).weight.T for net in nets]),
+        torch.stack([cast(nn.Linear, net.fc).bias for net in nets]),
         torch.stack([torch.cat([net.pi.weight, net.vf.weight]).T for net in nets]),
         torch.stack([torch.cat([net.pi.bias, net.vf.bias]) for net in nets]),
     ]

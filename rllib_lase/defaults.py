@@ -1,7 +1,8 @@
 """Tuned settings per game, in one place. What was measured to choose them: `docs/decisions/defaults.md`.
 
 A game's table is laid over the settings' own defaults: first what holds for every algorithm, then what the
-optimiser needs, then what LASE's networks need. Settings that an algorithm does not have are left out.
+optimiser needs, then what LASE's networks need, then what one algorithm needs, by its id. Settings that an
+algorithm does not have, or has no use for, are left out.
 """
 
 from __future__ import annotations
@@ -90,6 +91,15 @@ _GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "sr_update_frequency": 2,
         },
         "ppo": {},
+        "lola": {
+            "gamma": 0.96,
+            "lambda_": 0.5,
+            "lr": 0.5,
+            "lr_end": 0.5,
+            "num_envs_per_env_runner": 32,
+            "rollout_fragment_length": 100,
+            "rounds_per_iteration": 3,
+        },
     },
 }
 
@@ -125,7 +135,8 @@ def default_settings(game: str, spec: AlgorithmSpec, optimizer: Optimizer | None
         **(_A2C if chosen == "a2c" else _PPO),
         **table.get("all", {}),
         **table.get(chosen, {}),
+        **table.get(spec.algo_id, {}),
         "optimizer": chosen,
     }
-    known = setting_names(spec.settings_class)
+    known = set(setting_names(spec.settings_class)) - spec.settings_class.unused
     return spec.settings_class(**{key: value for key, value in merged.items() if key in known})

@@ -176,13 +176,17 @@ def _first_linear(in_features: int, out_features: int, identity: Identity | None
 
 
 class PolicyNet(nn.Module):
-    """Encoder, fully connected layer, optional LSTM, separate linear actor and critic heads."""
+    """Encoder, fully connected layer, optional LSTM, separate linear actor and critic heads.
+
+    Without a fully connected layer (`hidden_size=None`) the heads read the encoder's features: on one-hot
+    observations that is a table.
+    """
 
     def __init__(
         self,
         obs_shape: tuple[int, ...],
         num_actions: int,
-        hidden_size: int,
+        hidden_size: int | None,
         lstm_size: int | None,
         refuses_gifts: bool = False,
         identity: Identity | None = None,
@@ -192,16 +196,20 @@ class PolicyNet(nn.Module):
         Args:
             obs_shape: Shape of the agent's own observation.
             num_actions: Number of the agent's own actions, added ones included.
-            hidden_size: Units of the fully connected layer.
+            hidden_size: Units of the fully connected layer; None leaves it out.
             lstm_size: Units of the LSTM, or None for a feed-forward policy.
             refuses_gifts: Whether the second half of the actions are the first with gifts refused.
             identity: Whose it is, if agents share their parameters.
         """
         super().__init__()
         self.encoder = Encoder(obs_shape)
-        self.fc = _first_linear(self.encoder.out_features, hidden_size, identity)
-        self.lstm = None if lstm_size is None else nn.LSTM(hidden_size, lstm_size)
-        width = hidden_size if lstm_size is None else lstm_size
+        width = self.encoder.out_features
+        self.fc: nn.Linear | AgentLinear | None = None
+        if hidden_size is not None:
+            self.fc = _first_linear(width, hidden_size, identity)
+            width = hidden_size
+        self.lstm = None if lstm_size is None else nn.LSTM(width, lstm_size)
+        width = width if lstm_size is None else lstm_size
         self.pi = (RefusingActorHead if refuses_gifts else ActorHead)(width, num_actions)
         self.vf = nn.Linear(width, 1)
         initialise(self)
@@ -213,7 +221,8 @@ class PolicyNet(nn.Module):
 
     def hidden(self, obs: Tensor) -> Tensor:
         """The layer below LSTM and heads, `(M, hidden_size)`."""
-        return torch.relu(self.fc(self.encoder(obs.float())))
+        features: Tensor = self.encoder(obs.float())
+        return features if self.fc is None else torch.relu(self.fc(features))
 
     def forward(self, obs: Tensor) -> PolicyOutput:
         """Feed-forward policy on observations `(M, *obs)`."""

@@ -12,7 +12,7 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 #: Largest seed of a run; NumPy's and torch's generators take what is derived from it.
 MAX_SEED = 2**31 - 1
@@ -36,7 +36,14 @@ def setting(
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings shared by every algorithm. Names are RLlib's where RLlib has the setting."""
+    """Settings shared by every algorithm. Names are RLlib's where RLlib has the setting.
+
+    Attributes:
+        unused: Names of settings that change nothing for the algorithm. They keep their own default; any
+            other value is refused.
+    """
+
+    unused: ClassVar[frozenset[str]] = frozenset()
 
     optimizer: Optimizer = setting("ppo", "policy optimiser: a2c (the paper's) or ppo (clipped surrogate)")
     num_env_runners: int = setting(0, "remote sampling actors; 0 samples in this process", minimum=0)
@@ -47,7 +54,7 @@ class Settings:
         400_000, "env steps over which the linear schedules run; then they stay at their end", minimum=1
     )
 
-    lr: float = setting(1e-3, "Adam's learning rate of the policies at the start", above=0)
+    lr: float = setting(1e-3, "learning rate of the policies at the start", above=0)
     lr_end: float = setting(1e-4, "learning rate of the policies at the end of the schedule", minimum=0)
     gamma: float = setting(0.99, "discount factor", minimum=0, maximum=1)
     lambda_: float = setting(0.95, "GAE's lambda; 0 is the TD error", minimum=0, maximum=1)
@@ -81,10 +88,16 @@ class Settings:
         for item in dataclasses.fields(self):
             value = getattr(self, item.name)
             problem = _type_problem(value, hints[item.name])
+            if item.name in self.unused and value != item.default:
+                errors.append(
+                    f"{item.name}: {value!r} would change nothing, since the algorithm has no use for it; "
+                    "leave it out"
+                )
+                continue
             errors.append(f"{item.name}: {problem}") if problem else errors.extend(
                 _range_problems(item, value)
             )
-        if not errors and self.optimizer == "ppo":
+        if not errors and self.optimizer == "ppo" and "num_minibatches" not in self.unused:
             sequences = self.num_envs_per_env_runner * max(1, self.num_env_runners)
             samples = sequences if self.use_lstm else sequences * self.rollout_fragment_length
             if self.num_minibatches > samples:

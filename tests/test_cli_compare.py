@@ -84,6 +84,21 @@ def test_compare_trains_what_is_missing_and_prints_one_table(
     assert "lase-ppo-seed0: holds a run evaluated over 128 episodes, not 64" in other[1]
 
 
+def test_a_setting_reaches_only_the_learners_that_use_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    hidden: dict[str, object] = {}
+
+    def run_jobs(jobs: Sequence[Job], at_once: int, on_change: Callable[[Job], None]) -> None:
+        for job in jobs:
+            plan = read_plan(job.words)[0]
+            hidden[plan.algo] = plan.changes.get("hidden_size")
+
+    monkeypatch.setattr(pool, "run_jobs", run_jobs)
+    assert lase(*f"compare ipd --algos lola,go --seeds 1 --hidden-size 24 --out {tmp_path}".split()) == 0
+    assert hidden == {"lola": None, "go": 24}
+
+
 def test_a_failed_run_is_named_with_its_log(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -123,12 +123,13 @@ def test_a_convolution_over_a_3x3_image_equals_its_matrix_product():
     assert torch.allclose(encoder(obs), slow.flatten(1), atol=1e-12)
 
 
+@pytest.mark.parametrize("hidden_size", [16, None])
 @pytest.mark.parametrize("lstm_size", [None, 24])
 @pytest.mark.parametrize("refuses", [False, True])
 @pytest.mark.parametrize("obs_shape", [(7, 5, 5), (5,), (4, 15, 15), (3, 6, 8)])
-def test_stacked_acting_equals_each_network_alone(obs_shape, refuses, lstm_size):
+def test_stacked_acting_equals_each_network_alone(obs_shape, refuses, lstm_size, hidden_size):
     torch.manual_seed(1)
-    nets = [PolicyNet(obs_shape, 6, 16, lstm_size, refuses) for _ in range(3)]
+    nets = [PolicyNet(obs_shape, 6, hidden_size, lstm_size, refuses) for _ in range(3)]
     actor = GroupActor(nets, obs_shape)
     for _ in range(2):
         obs = torch.rand(3, 4, *obs_shape)
@@ -181,6 +182,13 @@ def test_an_lstm_over_a_fragment_with_resets_equals_stepping_it():
         assert torch.allclose(step.action_dist_inputs[0], whole.action_dist_inputs[t], atol=1e-6)
         assert torch.allclose(step.vf_preds[0], whole.vf_preds[t], atol=1e-6)
     assert torch.allclose(state, end, atol=1e-6)
+
+
+def test_without_a_hidden_layer_one_hot_observations_are_looked_up_in_a_table():
+    net = PolicyNet((5,), 3, hidden_size=None, lstm_size=None)
+    output = net(torch.eye(5, dtype=torch.uint8))
+    assert torch.allclose(output.action_dist_inputs, net.pi.weight.T)
+    assert torch.allclose(output.vf_preds, net.vf.weight[0])
 
 
 def test_an_lstm_layer_is_refused_where_there_is_none():

@@ -23,7 +23,7 @@ from rllib_lase.cli.plans import (
 from rllib_lase.command_lines import train_words
 from rllib_lase.defaults import EVALUATION_EPISODES, default_env_steps
 from rllib_lase.registry import ALGORITHMS, SHORT_IDS
-from rllib_lase.settings import MAX_SEED
+from rllib_lase.settings import MAX_SEED, setting_names
 
 _ALGOS = "lase,independent,go"
 _SEEDS = 3
@@ -103,9 +103,8 @@ def _plan(given: Words) -> list[RunPlan]:
     env_steps = given.values.get("env_steps", default_env_steps(game))
     plans = []
     for spec, optimizer in learners:
-        own = {
-            name: value for name, value in changes.items() if name in spec.settings_class.__dataclass_fields__
-        }
+        useful = set(setting_names(spec.settings_class)) - spec.settings_class.unused
+        own = {name: value for name, value in changes.items() if name in useful}
         settings = check_settings(spec, optimizer, own, env_steps, given)
         plans.append(RunPlan(game, game_params, spec.algo_id, optimizer, 0, env_steps, own, settings))
     for index, plan in enumerate(plans):

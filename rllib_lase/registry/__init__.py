@@ -15,6 +15,7 @@ from rllib_lase.registry.go import GO
 from rllib_lase.registry.ia import IA
 from rllib_lase.registry.independent import INDEPENDENT
 from rllib_lase.registry.lase import LASE, LASE_ORACLE, LASE_SHARED, LASE_UNIFORM
+from rllib_lase.registry.lola import LOLA
 from rllib_lase.registry.si import SI
 from rllib_lase.registry.spec import AlgorithmSpec
 from rllib_lase.registry.svo import SVO
@@ -34,6 +35,7 @@ _SPECS = (
     GIFTING,
     INDEPENDENT,
     SI,
+    LOLA,
 )
 
 ALGORITHMS: Mapping[str, AlgorithmSpec] = MappingProxyType({spec.algo_id: spec for spec in _SPECS})

@@ -40,7 +40,9 @@ class GroupActor:
             convs = [net.encoder.conv_layers()[index] for net in self._nets]
             layers.append(_expanded(convs, shape))
             shape = (convs[0].weight.shape[0], shape[1] - 2, shape[2] - 2)
-        layers.append(_stacked([(net.fc.weight, net.fc.bias) for net in self._nets]))
+        fcs = [(net.fc.weight, net.fc.bias) for net in self._nets if net.fc is not None]
+        if fcs:
+            layers.append(_stacked(fcs))
         self._layers = layers
         pi = _stacked([net.pi.joint() for net in self._nets])
         vf = _stacked([(net.vf.weight, net.vf.bias) for net in self._nets])

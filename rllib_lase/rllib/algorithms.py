@@ -6,6 +6,8 @@ from typing import ClassVar
 
 from rllib_lase.rllib.algorithm import SocialAlgorithm
 from rllib_lase.rllib.config import SocialConfig
+from rllib_lase.rllib.learner import SocialLearner
+from rllib_lase.rllib.lola import LOLALearner
 from rllib_lase.social.fixed_share import FixedShareHook
 from rllib_lase.social.gifting import GiftingHook
 from rllib_lase.social.go import GOHook
@@ -13,6 +15,7 @@ from rllib_lase.social.hook import SocialHook
 from rllib_lase.social.ia import IAHook
 from rllib_lase.social.independent import IndependentHook
 from rllib_lase.social.lase import LASEHook, LASEOracleHook, LASESharedHook, LASEUniformHook
+from rllib_lase.social.lola import LOLAHook
 from rllib_lase.social.si import SIHook
 from rllib_lase.social.svo import SVOHook
 
@@ -61,7 +64,6 @@ class LASESharedConfig(SocialConfig):
 
     algo_id: ClassVar[str] = "lase_shared"
     hook_class: ClassVar[type[SocialHook]] = LASESharedHook
-    shares_parameters: ClassVar[bool] = True
 
 
 class LASEShared(SocialAlgorithm):
@@ -159,3 +161,17 @@ class SI(SocialAlgorithm):
     """Social influence as intrinsic motivation (Jaques et al. 2019), decentralised."""
 
     config_class: ClassVar[type[SocialConfig]] = SIConfig
+
+
+class LOLAConfig(SocialConfig):
+    """Config of learning with opponent-learning awareness, for two-player matrix games."""
+
+    algo_id: ClassVar[str] = "lola"
+    hook_class: ClassVar[type[SocialHook]] = LOLAHook
+    learner_class: ClassVar[type[SocialLearner]] = LOLALearner
+
+
+class LOLA(SocialAlgorithm):
+    """Everybody anticipates what its co-player will learn (Foerster et al. 2018)."""
+
+    config_class: ClassVar[type[SocialConfig]] = LOLAConfig

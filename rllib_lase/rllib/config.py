@@ -22,7 +22,6 @@ from ray.rllib.utils.annotations import override
 
 from mixed_motive import GAMES
 from rllib_lase.defaults import default_settings
-from rllib_lase.networks import Identity
 from rllib_lase.registry import ALGORITHMS, AlgorithmSpec
 from rllib_lase.rllib.added_actions import with_added_actions
 from rllib_lase.rllib.checkpoints import CheckpointError
@@ -47,15 +46,12 @@ class SocialConfig(AlgorithmConfig):
         algo_id: Key in `rllib_lase.registry.ALGORITHMS`.
         hook_class: The social preference.
         learner_class: Who learns.
-        shares_parameters: Whether all agents have one set of parameters, and learn from everybody's
-            experience; else nothing but what the hook's `visible_fields` name passes between them.
         algorithm_class: What it builds; set by the algorithm that names it as its `config_class`.
     """
 
     algo_id: ClassVar[str]
     hook_class: ClassVar[type[SocialHook]]
     learner_class: ClassVar[type[SocialLearner]] = SocialLearner
-    shares_parameters: ClassVar[bool] = False
     algorithm_class: ClassVar[type[Algorithm]]
 
     def __init__(self, algo_class: type | None = None) -> None:
@@ -244,8 +240,8 @@ class SocialConfig(AlgorithmConfig):
             raise ValueError(
                 "the modules need the environment's spaces; build the algorithm with build_algo()"
             )
-        settings, joint = self.settings(), self.joint_spaces(spaces)
-        if self.shares_parameters:
+        joint, shares = self.joint_spaces(spaces), self.hook_class.shares_parameters
+        if shares:
             _refuse_different_spaces(self.algo_id, joint)
         hook = self.make_hook(joint)
         specs = {
@@ -254,19 +250,12 @@ class SocialConfig(AlgorithmConfig):
                 observation_space=joint.observation_spaces[position],
                 action_space=joint.action_spaces[position],
                 inference_only=inference_only,
-                model_config={
-                    "hidden_size": settings.hidden_size,
-                    "lstm_size": settings.lstm_size if settings.use_lstm else None,
-                    "agent": position,
-                    "seed": self.seed,
-                    "identity": Identity(joint.num_agents, position) if self.shares_parameters else None,
-                    "hook": hook,
-                },
+                model_config={"agent": position, "seed": self.seed, "hook": hook},
             )
             for position, agent_id in enumerate(joint.agent_ids)
         }
         return MultiRLModuleSpec(
-            multi_rl_module_class=SharingModules if self.shares_parameters else MultiRLModule,
+            multi_rl_module_class=SharingModules if shares else MultiRLModule,
             rl_module_specs=specs,
         )
 

@@ -76,7 +76,7 @@ class SocialLearner(TorchLearner):
     def _owners(self) -> tuple[str, ...]:
         """The modules whose parameters are trained: all, or the first if it shares them with the others."""
         module_ids = tuple(self.module.keys())
-        return module_ids[:1] if self.config.shares_parameters else module_ids
+        return module_ids[:1] if self.config.hook_class.shares_parameters else module_ids
 
     @override(TorchLearner)
     def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
@@ -263,7 +263,7 @@ class SocialLearner(TorchLearner):
         Row i depends on i's parameters alone: the sum mixes nothing. Shared parameters get the agents' mean.
         """
         flat = [parameter for owner in self._parameters(group) for parameter in owner]
-        loss = losses.mean() if self.config.shares_parameters else losses.sum()
+        loss = losses.mean() if self.hook.shares_parameters else losses.sum()
         return list(torch.autograd.grad(loss, flat))
 
     def _step(self, group: str, gradients: list[Tensor], grad_clip: float) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-import gymnasium as gym
 import torch
 from ray.rllib.core.columns import Columns
 from ray.rllib.core.rl_module import MultiRLModule
@@ -24,13 +23,10 @@ class SocialModule(TorchRLModule, InferenceOnlyAPI, ValueFunctionAPI):
     """An agent's networks.
 
     `model_config` holds:
-        hidden_size: Units of the fully connected layers.
-        lstm_size: Units of the LSTM, or None for a feed-forward policy.
         agent: Position of the agent.
         seed: Seed of the initial weights, or None. Agent i's weights do not depend on how many others there
             are.
-        identity: Whose it is, as `Identity`, if agents share their parameters; else None.
-        hook: The `SocialHook` that may add networks.
+        hook: The `SocialHook` that makes the policy and may add networks.
 
     Attributes:
         policy: Acts; all that an env runner has.
@@ -49,14 +45,7 @@ class SocialModule(TorchRLModule, InferenceOnlyAPI, ValueFunctionAPI):
         with torch.random.fork_rng(devices=[], enabled=config["seed"] is not None):
             if config["seed"] is not None:
                 torch.manual_seed(config["seed"] * 1_000_003 + config["agent"])
-            self.policy = PolicyNet(
-                cast("tuple[int, ...]", self.observation_space.shape),
-                int(cast("gym.spaces.Discrete[Any]", self.action_space).n),
-                config["hidden_size"],
-                config["lstm_size"],
-                refuses_gifts=hook.refuses_gifts,
-                identity=config["identity"],
-            )
+            self.policy = hook.make_policy(config["agent"])
             self.social = nn.ModuleDict({} if self.inference_only else hook.extra_modules(config["agent"]))
 
     @override(InferenceOnlyAPI)
@@ -67,8 +56,8 @@ class SocialModule(TorchRLModule, InferenceOnlyAPI, ValueFunctionAPI):
     @override(TorchRLModule)
     def get_initial_state(self) -> dict[str, Tensor]:
         """Zeros for a recurrent policy, empty for a feed-forward one."""
-        size = self.model_config["lstm_size"]
-        return {} if size is None else {"state": torch.zeros(2 * size)}
+        lstm = self.policy.lstm
+        return {} if lstm is None else {"state": torch.zeros(2 * lstm.hidden_size)}
 
     @override(TorchRLModule)
     def _forward(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import gymnasium as gym
 import numpy as np
@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from rllib_lase.networks import Identity, PolicyNet
 from rllib_lase.rollout import JointRollout, TensorRollout
 from rllib_lase.settings import Settings
 
@@ -120,11 +121,14 @@ class SocialHook(abc.ABC):
 
     Attributes:
         redistributes: Whether agents give shares of their rewards away, which gift weights tell.
+        shares_parameters: Whether all agents have one set of parameters, and learn from everybody's
+            experience; else nothing but what `visible_fields` name passes between them.
         visible_fields: What agent i may see of others. Everything else of agent j may be replaced by NaN
             without changing i's losses.
     """
 
     redistributes: ClassVar[bool] = False
+    shares_parameters: ClassVar[bool] = False
     visible_fields: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, settings: Settings, spaces: JointSpaces, seed: int | None) -> None:
@@ -192,6 +196,21 @@ class SocialHook(abc.ABC):
             carry: `(B, ...)`, the carry before the first step, as `initial_carry` or the fragment before
                 gave it. After a step that ends a copy's episode it starts afresh.
         """
+
+    def make_policy(self, agent: int) -> PolicyNet:
+        """The network that an agent acts with, freshly initialised."""
+        return PolicyNet(
+            cast("tuple[int, ...]", self.spaces.observation_spaces[agent].shape),
+            int(cast("gym.spaces.Discrete[Any]", self.spaces.action_spaces[agent]).n),
+            self.settings.hidden_size,
+            self.settings.lstm_size if self.settings.use_lstm else None,
+            self.refuses_gifts,
+            self.identity(agent),
+        )
+
+    def identity(self, agent: int) -> Identity | None:
+        """Whose a network is, for networks whose parameters all agents share; else None."""
+        return Identity(self.spaces.num_agents, agent) if self.shares_parameters else None
 
     def extra_modules(self, agent: int) -> dict[str, nn.Module]:
         """Networks that an agent needs for this preference, by parameter group. Env runners drop them."""

@@ -23,7 +23,7 @@ from rllib_lase.core.relationships import (
     scaled_relationships,
     smooth_relationships,
 )
-from rllib_lase.networks import ConversionNet, Identity, SRNet
+from rllib_lase.networks import ConversionNet, SRNet
 from rllib_lase.registry.lase import LASESettings
 from rllib_lase.rollout import JointRollout, TensorRollout
 from rllib_lase.settings import Settings
@@ -72,7 +72,6 @@ class LASEHook(SocialHook):
     redistributes: ClassVar[bool] = True
     visible_fields: ClassVar[frozenset[str]] = frozenset({"actions", "active"})
     takes_perspective: ClassVar[bool] = True
-    shares_parameters: ClassVar[bool] = False
     settings: LASESettings
 
     def __init__(self, settings: LASESettings, spaces: JointSpaces, seed: int | None) -> None:
@@ -112,8 +111,9 @@ class LASEHook(SocialHook):
             "sr": SRNet(shape, (self._num_actions,) * num_agents, agent, hidden, self.shares_parameters)
         }
         if self.takes_perspective:
-            identity = Identity(num_agents, agent) if self.shares_parameters else None
-            modules["conversion"] = ConversionNet(shape, num_agents, hidden, _is_unit_range(space), identity)
+            modules["conversion"] = ConversionNet(
+                shape, num_agents, hidden, _is_unit_range(space), self.identity(agent)
+            )
         return modules
 
     def learning_rate(self, group: str) -> float:

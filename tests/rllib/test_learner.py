@@ -60,7 +60,7 @@ def parameters_of(learner, agent):
 
 
 # With one set of parameters everybody learns from everybody: tests/rllib/test_sharing.py shows it.
-DECENTRALISED = sorted(algo for algo, config in CONFIGS.items() if not config.shares_parameters)
+DECENTRALISED = sorted(algo for algo, config in CONFIGS.items() if not config.hook_class.shares_parameters)
 
 HIDDEN = {"obs", "rewards", "vf_preds", "action_logp", "final_vf_preds"}
 

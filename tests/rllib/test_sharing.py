@@ -10,19 +10,29 @@ from ray.rllib.core.learner.training_data import TrainingData
 
 from rllib_lase.rllib.algorithms import GOConfig, IndependentConfig, LASEConfig, LASESharedConfig
 from rllib_lase.rllib.learner import SocialLearner
+from rllib_lase.social.go import GOHook
+from rllib_lase.social.independent import IndependentHook
 from tests.rllib.test_learner import as_float, blind, parameters_of, rollout_for, spaces_of
 
 GROUPS = ("policy", "sr", "conversion")
 
 
-class SharedIndependentConfig(IndependentConfig):
-    """Any algorithm may share: it is a property of the config, not of LASE."""
+class SharedIndependentHook(IndependentHook):
+    """Any preference may share: it is a property of the hook, not of LASE."""
 
+    shares_parameters = True
+
+
+class SharedIndependentConfig(IndependentConfig):
+    hook_class = SharedIndependentHook
+
+
+class SharedGOHook(GOHook):
     shares_parameters = True
 
 
 class SharedGOConfig(GOConfig):
-    shares_parameters = True
+    hook_class = SharedGOHook
 
 
 def config_for(config_class, **settings):
