@@ -8,7 +8,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from rllib_lase.cli.options import UsageError, closest
+from rllib_lase.cli.options import UsageError
+from rllib_lase.settings import closest
 from rllib_lase.version import __version__
 
 COMMANDS = {
