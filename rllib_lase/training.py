@@ -45,7 +45,7 @@ class TrainSpec:
         game: A game id, or a name registered with Tune.
         algo: Algorithm id, a short id such as `a2c`, or one of RLlib's own, such as `rllib:PPO`.
         out: The run's own folder.
-        optimizer: Policy optimiser; None takes the short id's or the game's. RLlib's own algorithms have none.
+        optimizer: Policy optimiser; None takes the short id's or the game's. RLlib's own have none.
         seed: Seed of everything.
         env_steps: Budget; None takes the game's. Training stops after the iteration that reaches it.
         game_params: Parameters of the game, `preset` among them.

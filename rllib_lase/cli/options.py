@@ -210,9 +210,12 @@ def json_pair(word: str) -> tuple[str, Any]:
     if not name or not text:
         raise ValueError("expected name=value, such as lr=3e-4")
     try:
-        return name, json.loads(text)
+        value = json.loads(text)
     except ValueError:
-        return name, _plain_value(text)
+        value = _plain_value(text)
+    # 3e5 is a whole number here, as everywhere on the command line.
+    is_whole = isinstance(value, float) and value.is_integer() and "." not in text
+    return name, int(value) if is_whole else value
 
 
 def _store(option: Option, words: Sequence[str], result: Words) -> None:

@@ -101,9 +101,9 @@ def budget_options(game: str) -> list[Option]:
                whole_number(1), "N", "what to train"),
         Option("--evaluation-episodes", f"episodes of the final evaluation [{EVALUATION_EPISODES}]",
                whole_number(1), "N", "what to train"),
-        Option("--rllib", "settings of RLlib's own algorithms (rllib:...) that differ from RLlib's defaults, such as "
-               "lr=3e-4 train_batch_size_per_learner=2000; the settings below are not theirs", json_pair,
-               "NAME=VALUE", "what to train", many=True),
+        Option("--rllib", "settings of RLlib's own algorithms (rllib:...) that differ from RLlib's defaults, "
+               "such as lr=3e-4 train_batch_size_per_learner=2000; the settings below are not theirs",
+               json_pair, "NAME=VALUE", "what to train", many=True),
         Option("--overwrite", "replace runs that are already there", group="where"),
     ]  # fmt: skip
 
@@ -224,7 +224,10 @@ def check_owners(words: Words, learners: Sequence[Learner]) -> None:
 
 
 def check_rllib_settings(words: Words, learners: Sequence[Learner]) -> None:
-    """Settings of RLlib's are checked against its config classes. Imports Ray: do this last, and if need be."""
+    """Settings of RLlib's are checked against its config classes; wrong ones become problems.
+
+    Imports Ray if there are such settings, and nothing else is wrong: to be done last.
+    """
     specs = [spec for spec, _ in learners if isinstance(spec, StockSpec)]
     if words.problems or not specs or "rllib" not in words.values:
         return

@@ -33,7 +33,8 @@ def record_episode(players: Players, seed: int, max_steps: int = RECORDING_STEPS
     """Plays one episode with sampled actions and draws it. Changes no state.
 
     Args:
-        players: Any of our algorithms, trained or not, or policies of RLlib's. If agents give rewards away, the gifts are drawn.
+        players: Any of our algorithms, trained or not, or policies of RLlib's. If agents give rewards away,
+            the gifts are drawn.
         seed: Seed of environment and actions; the same seed gives the same episode.
         max_steps: Longer episodes are cut.
 

@@ -270,8 +270,8 @@ class StockAlgorithm:
     def save_to_path(self, path: Path) -> None:
         """Writes a checkpoint of two parts.
 
-        `rllib/` is RLlib's own: it goes on with `Algorithm.from_checkpoint`, and holds pickles, which run code
-        when loaded. `policies/` is what evaluation loads: safe tensors and JSON.
+        `rllib/` is RLlib's own: `Algorithm.from_checkpoint` goes on from it. It holds pickles, which run code
+        when they are loaded. `policies/` is what evaluation loads: safe tensors and JSON.
         """
         path.mkdir(parents=True)
         self.algorithm.save_to_path(str(path.absolute() / RLLIB_FOLDER))
@@ -328,13 +328,7 @@ def _names(config: AlgorithmConfig) -> list[str]:
 
 
 def _expected(default: Any, value: Any) -> str | None:
-    """What kind of value a setting takes, if `value` is of another kind; None where the default tells nothing."""
-    if (
-        default is None
-        or isinstance(default, str)
-        or not isinstance(default, bool | int | float | list | dict)
-    ):
-        return None
+    """The kind of value that a setting takes, if `value` is of another; None also if that is not known."""
     if isinstance(default, bool):
         return None if isinstance(value, bool) else "true or false"
     if isinstance(default, dict):
@@ -343,4 +337,6 @@ def _expected(default: Any, value: Any) -> str | None:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if isinstance(default, int):
         return None if number and value == int(value) else "a whole number"
-    return None if number or isinstance(value, list) else "a number or a list"
+    if isinstance(default, float):
+        return None if number or isinstance(value, list) else "a number or a list"
+    return None
