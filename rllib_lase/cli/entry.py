@@ -72,7 +72,8 @@ def run(words: Sequence[str]) -> int:
             "lase", [f"unknown command {command!r}{closest(command, COMMANDS) or '.'} Known: {known}."]
         )
     # RLlib greets every algorithm with a warning about its own migration to the new API stack.
-    logging.getLogger("ray.rllib.algorithms.algorithm_config").setLevel(logging.ERROR)
+    for name in ("algorithm_config", "sac.sac"):
+        logging.getLogger(f"ray.rllib.algorithms.{name}").setLevel(logging.ERROR)
     try:
         return int(importlib.import_module(f"rllib_lase.cli.{command}").run(rest))
     except UsageError as error:

@@ -11,9 +11,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-#: What one process samples at once; its actions come from one forward pass per agent.
-_COPIES = 16
-
 
 @dataclass(frozen=True)
 class StockSpec:
@@ -44,8 +41,9 @@ class StockSpec:
         return self.algo_id.replace(":", "-")
 
 
-_ONE_PROCESS = MappingProxyType({"num_env_runners": 0, "num_envs_per_env_runner": _COPIES})
-# Every step of all copies is followed by one update: RLlib's own single copy means an update per env step.
+# One process, as our algorithms have it; 16 copies share one forward pass per agent.
+_ONE_PROCESS = MappingProxyType({"num_env_runners": 0, "num_envs_per_env_runner": 16})
+# One update follows each step of all copies: with 4 copies every 4 env steps, with RLlib's one at every env step.
 _REPLAY = MappingProxyType({"num_env_runners": 0, "num_envs_per_env_runner": 4})
 # 2 runners x 10 copies x 50 steps: each runner's fragment is one train batch of 500.
 _ASYNC = MappingProxyType({"num_env_runners": 2, "num_envs_per_env_runner": 10})
