@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rllib_lase.defaults import default_settings
-from rllib_lase.registry import ALGORITHMS
+from rllib_lase.registry import ALGORITHMS, STOCK
 
 if TYPE_CHECKING:
     from rllib_lase.runs import RunFolder
@@ -35,7 +36,8 @@ def train_command(config: Mapping[str, Any], out: Path) -> str:
 
 def train_words(config: Mapping[str, Any], out: Path) -> list[str]:
     """The words of that command after `lase train`."""
-    words = [config["game"], "--algo", config["algo"], "--optimizer", config["optimizer"]]
+    words = [config["game"], "--algo", config["algo"]]
+    words += ["--optimizer", config["optimizer"]] if config["optimizer"] else []
     return [*words, "--seed", str(config["seed"]), *_option_words(config), "--out", str(out)]
 
 
@@ -50,18 +52,18 @@ def compare_command(runs: Sequence[RunFolder], out: Path) -> list[str]:
         One `lase compare` line where it can express the runs: one game, the same options and seeds in a row
         for every algorithm. Else one `lase train` line per run.
     """
-    seeds: dict[tuple[str, str], list[int]] = {}
+    seeds: dict[tuple[str, str | None], list[int]] = {}
     for run in runs:
         seeds.setdefault((run.config["algo"], run.config["optimizer"]), []).append(run.config["seed"])
     num_seeds = len(next(iter(seeds.values())))
     first = min(next(iter(seeds.values())))
     regular = all(sorted(values) == list(range(first, first + num_seeds)) for values in seeds.values())
-    optimizers = {optimizer for algo, optimizer in seeds if algo != "independent"}
+    optimizers = {optimizer for algo, optimizer in seeds if optimizer and algo != "independent"}
     options = {(run.config["game"], *_option_words(run.config)) for run in runs}
     if not regular or len(optimizers) > 1 or len(options) > 1:
         return [train_command(run.config, out / run.path.name) for run in runs]
     game, *rest = options.pop()
-    algos = ",".join(optimizer if algo == "independent" else algo for algo, optimizer in seeds)
+    algos = ",".join(optimizer if optimizer and algo == "independent" else algo for algo, optimizer in seeds)
     words = ["lase", "compare", game, "--algos", algos, "--seeds", str(num_seeds)]
     words += ["--first-seed", str(first)] if first else []
     words += [word for optimizer in optimizers for word in ("--optimizer", optimizer)]
@@ -74,6 +76,8 @@ def _option_words(config: Mapping[str, Any]) -> list[str]:
     words += ["--preset", config["preset"]] if config["preset"] else []
     params = [f"{name}={value}" for name, value in config["game_params"].items() if name != "preset"]
     words += ["--game-params", *params] if params else []
+    if config["algo"] in STOCK:
+        return [*words, *_rllib_words(config)]
     spec = ALGORITHMS.get(config["algo"])
     tuned = dataclasses.asdict(default_settings(config["game"], spec, config["optimizer"])) if spec else {}
     tuned["schedule_env_steps"] = config["env_steps"]
@@ -86,3 +90,13 @@ def _option_words(config: Mapping[str, Any]) -> list[str]:
         else:
             words += [option, str(value)]
     return words
+
+
+def _rllib_words(config: Mapping[str, Any]) -> list[str]:
+    """The settings of RLlib's that were given: `--rllib lr=0.0003`."""
+    usual = STOCK[config["algo"]].settings
+    given = {name: value for name, value in config["settings"].items() if usual.get(name) != value}
+    pairs = [
+        f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in given.items()
+    ]
+    return ["--rllib", *pairs] if pairs else []

@@ -37,6 +37,7 @@ from rllib_lase.run_schema import (
     write_json,
 )
 from rllib_lase.run_tables import GiftRows, ProgressRows, publish
+from rllib_lase.settings import learner_name
 from rllib_lase.version import __version__
 
 __all__ = ["RunError", "RunFolder", "creation_problem", "find_runs", "installed_versions"]
@@ -141,8 +142,8 @@ class RunFolder:
 
     @property
     def algorithm(self) -> str:
-        """Algorithm with its optimiser, as in every table: "independent (ppo)"."""
-        return f"{self.config['algo']} ({self.config['optimizer']})"
+        """Algorithm with its optimiser if it has a choice, as in every table: "independent (ppo)"."""
+        return learner_name(self.config["algo"], self.config["optimizer"])
 
     def append_progress(self, row: Mapping[str, float]) -> None:
         """Adds one iteration's row; cheap, as the file is written every few seconds only.

@@ -160,6 +160,17 @@ def suggestion(word: str, known: typing.Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(choices)}"
 
 
+def learner_name(algo: str, optimizer: str | None) -> str:
+    """Algorithm with its optimiser; RLlib's own have none: "rllib:PPO"."""
+    return f"{algo} ({optimizer})" if optimizer else algo
+
+
+def closest(word: str, known: typing.Iterable[str]) -> str:
+    """`; did you mean 'x'?`, or nothing where no known word is close."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
 def _type_problem(value: Any, hint: Any) -> str | None:
     if typing.get_origin(hint) is Literal:
         choices = typing.get_args(hint)

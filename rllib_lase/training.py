@@ -18,13 +18,22 @@ import torch
 import mixed_motive
 from rllib_lase.defaults import EVALUATION_EPISODES, default_env_steps, default_settings
 from rllib_lase.evaluation.metrics import equality, share_given
-from rllib_lase.registry import AlgorithmSpec, resolve_algorithm
+from rllib_lase.registry import AlgorithmSpec, StockSpec, resolve_algorithm
 from rllib_lase.report.gif import write_gif
 from rllib_lase.report.page import write_report
 from rllib_lase.rllib.algorithm import IterationReport, SocialAlgorithm
 from rllib_lase.rllib.config import SocialConfig
-from rllib_lase.rllib.evaluate import SocialEvaluation, evaluate
+from rllib_lase.rllib.evaluate import Players, SocialEvaluation, evaluate
 from rllib_lase.rllib.recording import record_episode
+from rllib_lase.rllib.stock import (
+    POLICIES_FOLDER,
+    StockAlgorithm,
+    num_actors,
+    setting_problems,
+    stock_config,
+    training_settings,
+)
+from rllib_lase.rllib.stock_policies import StockPlayers
 from rllib_lase.runs import RunFolder
 from rllib_lase.settings import Optimizer, Settings, SettingsError
 
@@ -35,13 +44,13 @@ class TrainSpec:
 
     Attributes:
         game: A game id, or a name registered with Tune.
-        algo: Algorithm id, or a short id such as `a2c`.
+        algo: Algorithm id, a short id such as `a2c`, or one of RLlib's own, such as `rllib:PPO`.
         out: The run's own folder.
-        optimizer: Policy optimiser; None takes the short id's or the game's.
+        optimizer: Policy optimiser; None takes the short id's or the game's. RLlib's own have none.
         seed: Seed of everything.
         env_steps: Budget; None takes the game's. Training stops after the iteration that reaches it.
         game_params: Parameters of the game, `preset` among them.
-        settings: Settings that differ from the game's defaults.
+        settings: Settings that differ from the game's defaults; for RLlib's own algorithms RLlib's.
         evaluation_episodes: Episodes of the final evaluation.
         overwrite: Replace a run that is already there.
     """
@@ -57,14 +66,17 @@ class TrainSpec:
     evaluation_episodes: int = EVALUATION_EPISODES
     overwrite: bool = False
 
-    def resolve(self) -> tuple[AlgorithmSpec, Settings, int]:
-        """The algorithm, its settings and the budget.
+    def job(self) -> Job:
+        """The run, checked.
 
         Raises:
             KeyError: for an unknown algorithm.
-            SettingsError: if a setting is unknown or out of range, or the optimiser contradicts a short id.
+            SettingsError: if a setting is unknown or out of range, the optimiser contradicts a short id, or
+                RLlib's own algorithm is to play something else than a game of `mixed_motive`.
         """
         spec, fixed = resolve_algorithm(self.algo)
+        if isinstance(spec, StockSpec):
+            return _stock_job(self, spec)
         if fixed and self.optimizer and fixed != self.optimizer:
             raise SettingsError(
                 [
@@ -72,9 +84,34 @@ class TrainSpec:
                     "or use independent"
                 ]
             )
-        steps = self.env_steps if self.env_steps is not None else default_env_steps(self.game)
+        steps = self.total_env_steps
         defaults = default_settings(self.game, spec, self.optimizer or fixed)
-        return spec, defaults.replace(**{"schedule_env_steps": max(1, steps), **self.settings}), steps
+        settings = defaults.replace(**{"schedule_env_steps": max(1, steps), **self.settings})
+        return Job(
+            {"optimizer": settings.optimizer, "settings": dataclasses.asdict(settings)},
+            settings.num_env_runners,
+            lambda: build_config(spec, settings, self.game, self.game_params, self.seed).build_algo(),
+        )
+
+    @property
+    def total_env_steps(self) -> int:
+        """The budget."""
+        return default_env_steps(self.game) if self.env_steps is None else self.env_steps
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run that has been checked.
+
+    Attributes:
+        config: What config.json says of the algorithm: its optimiser and settings.
+        num_actors: Processes beside this one.
+        build: Builds what is trained; Ray must be running.
+    """
+
+    config: Mapping[str, Any]
+    num_actors: int
+    build: Callable[[], SocialAlgorithm | StockAlgorithm]
 
 
 @dataclass(frozen=True)
@@ -114,29 +151,72 @@ def train(spec: TrainSpec, on_progress: Callable[[Progress], None] | None = None
         EnvironmentFault: if the environment breaks its contract.
         KeyboardInterrupt: after the folder was closed properly.
     """
-    algo_spec, settings, env_steps = spec.resolve()
+    job, env_steps = spec.job(), spec.total_env_steps
     description = {
         "game": spec.game,
         "game_params": dict(spec.game_params),
         "preset": spec.game_params.get("preset") or _default_preset(spec.game),
-        "algo": algo_spec.algo_id,
-        "optimizer": settings.optimizer,
+        "algo": resolve_algorithm(spec.algo)[0].algo_id,
         "seed": spec.seed,
         "env_steps": env_steps,
-        "settings": dataclasses.asdict(settings),
+        **job.config,
     }
     folder = RunFolder.create(spec.out, description, overwrite=spec.overwrite)
-    start = time.perf_counter()
-    with folder, ray_session(1 + settings.num_env_runners), contextlib.ExitStack() as stack:
-        config = build_config(algo_spec, settings, spec.game, spec.game_params, spec.seed)
-        algorithm: SocialAlgorithm = config.build_algo()
+    start, cpu_start = time.perf_counter(), time.process_time()
+    with folder, ray_session(1 + job.num_actors), contextlib.ExitStack() as stack:
+        algorithm = job.build()
         stack.callback(algorithm.stop)
         interrupted = _train_until(algorithm, env_steps, folder, start, on_progress)
         seconds = time.perf_counter() - start
-        _finish(algorithm, folder, spec, seconds, interrupted)
+        cpu_seconds = time.process_time() - cpu_start + _cpu_seconds_of_actors(algorithm)
+        _finish(algorithm, folder, spec, {"wall_seconds": seconds, "cpu_seconds": cpu_seconds}, interrupted)
     if interrupted:
         raise KeyboardInterrupt
     return folder
+
+
+def _stock_job(run: TrainSpec, spec: StockSpec) -> Job:
+    """The run of one of RLlib's own algorithms."""
+    problems = setting_problems(spec, run.settings)
+    if run.optimizer is not None:
+        problems.append(f"optimizer: {spec.algo_id} brings its own; leave it out")
+    if run.game not in mixed_motive.GAMES:
+        known = ", ".join(mixed_motive.GAMES)
+        problems.append(
+            f"game: {spec.algo_id} is for the games {known}; train {run.game!r} with RLlib itself"
+        )
+    if problems:
+        raise SettingsError(problems)
+    settings = {**spec.settings, **run.settings}
+    try:
+        config = stock_config(spec, run.game, run.game_params, run.seed, settings)
+    except (TypeError, ValueError) as error:
+        raise SettingsError([f"{spec.algo_id}: RLlib refuses its settings: {error}"]) from error
+    return Job(
+        {"optimizer": None, "settings": settings, "rllib": training_settings(config)},
+        num_actors(config),
+        lambda: StockAlgorithm(config, run.game, run.game_params),
+    )
+
+
+@contextlib.contextmanager
+def trained_players(run: RunFolder, checkpoint: Path) -> Iterator[Players]:
+    """The agents of a run, from a checkpoint of it. No pickle is loaded.
+
+    Raises:
+        CheckpointError: a file is missing or damaged.
+    """
+    config = run.config
+    spec, _ = resolve_algorithm(config["algo"])
+    if isinstance(spec, StockSpec):
+        game = config["game"], config["game_params"]
+        rllib = stock_config(spec, *game, config["seed"], config["settings"])
+        yield StockPlayers.load(checkpoint / POLICIES_FOLDER, rllib, *game)
+        return
+    with ray_session(1 + config["settings"]["num_env_runners"]):
+        algorithm = SocialAlgorithm.from_checkpoint(checkpoint)
+        yield algorithm
+        algorithm.stop()
 
 
 def _default_preset(game: str) -> str | None:
@@ -185,7 +265,7 @@ def ray_session(num_cpus: int = 1) -> Iterator[None]:
 
 
 def _train_until(
-    algorithm: SocialAlgorithm,
+    algorithm: SocialAlgorithm | StockAlgorithm,
     env_steps: int,
     folder: RunFolder,
     start: float,
@@ -220,6 +300,18 @@ def _train_until(
     return False
 
 
+def _cpu_seconds_of_actors(algorithm: SocialAlgorithm | StockAlgorithm) -> float:
+    """CPU time of remote env runners and learners since their start."""
+    rllib = algorithm.algorithm if isinstance(algorithm, StockAlgorithm) else algorithm
+    times = rllib.env_runner_group.foreach_env_runner(
+        lambda runner: time.process_time(), local_env_runner=False
+    )
+    if rllib.learner_group.is_remote:
+        answers = rllib.learner_group.foreach_learner(lambda learner: time.process_time())
+        times += [answer.get() for answer in answers]
+    return float(sum(times))
+
+
 def progress_row(iteration: int, report: IterationReport) -> dict[str, float]:
     """One row of progress.parquet, but for the columns of time. NaN where no episode ended."""
     ended = len(report.finished) > 0
@@ -250,12 +342,17 @@ def progress_row(iteration: int, report: IterationReport) -> dict[str, float]:
 
 
 def _finish(
-    algorithm: SocialAlgorithm, folder: RunFolder, spec: TrainSpec, seconds: float, interrupted: bool
+    algorithm: SocialAlgorithm | StockAlgorithm,
+    folder: RunFolder,
+    spec: TrainSpec,
+    times: Mapping[str, float],
+    interrupted: bool,
 ) -> None:
     """Saves the checkpoint, evaluates, and writes summary, pictures and report."""
     env_steps, episodes = algorithm.env_steps, algorithm.num_episodes
     algorithm.save_to_path(folder.checkpoints_path / f"env_steps_{env_steps:09d}")
-    evaluation = evaluate(algorithm, spec.evaluation_episodes, evaluation_seed(spec.seed))
+    players: Players = algorithm.players() if isinstance(algorithm, StockAlgorithm) else algorithm
+    evaluation = evaluate(players, spec.evaluation_episodes, evaluation_seed(spec.seed))
     folder.write_episodes(evaluation.table())
     summary = {
         "game": spec.game,
@@ -266,14 +363,14 @@ def _finish(
         "status": "interrupted" if interrupted else "finished",
         "env_steps": env_steps,
         "num_episodes": episodes,
-        "wall_seconds": seconds,
-        "env_steps_per_second": env_steps / seconds,
+        **times,
+        "env_steps_per_second": env_steps / times["wall_seconds"],
     }
     ceiling = algorithm.max_collective_reward
     if ceiling is not None:
         summary["max_collective_reward"] = ceiling
     folder.write_summary(summary | evaluation_summary(evaluation))
-    recording = record_episode(algorithm, evaluation_seed(spec.seed))
+    recording = record_episode(players, evaluation_seed(spec.seed))
     if recording is not None:
         write_gif(folder.gif_path, recording.frames, recording.seconds)
     if algorithm.iteration:

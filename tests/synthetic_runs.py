@@ -14,13 +14,17 @@ _FINAL_REWARDS = {
     "lase": (20.0, 18.0, 0.5, 16.0),
     "go": (22.0, 20.0, 0.5, 0.5),
     "independent": (0.5, 0.1, 0.2, 0.1),
+    "rllib:PPO": (0.3, 0.2, 0.1, 0.2),
+    "rllib:DQN": (0.4, 0.1, 0.1, 0.1),
 }
 _GIVING = np.array(
     [[0.74, 0.06, 0.15, 0.05], [0.05, 0.78, 0.13, 0.04], [0.02, 0.03, 0.93, 0.02], [0.03, 0.04, 0.12, 0.81]]
 )
 
 
-def run_config(algo: str = "lase", optimizer: str = "ppo", seed: int = 0, **changes: Any) -> dict[str, Any]:
+def run_config(
+    algo: str = "lase", optimizer: str | None = "ppo", seed: int = 0, **changes: Any
+) -> dict[str, Any]:
     """A complete config.json but for the keys that the folder fills in."""
     config = {
         "game": "cleanup",
@@ -100,7 +104,7 @@ def run_summary(
 def write_run(
     path: Path,
     algo: str = "lase",
-    optimizer: str = "ppo",
+    optimizer: str | None = "ppo",
     seed: int = 0,
     iterations: int = 60,
     finished: bool = True,

@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from rllib_lase.cli.display import LineDisplay, clock, progress_line
 from rllib_lase.cli.train import read_plan
 from rllib_lase.command_lines import train_command
 from rllib_lase.defaults import default_env_steps, default_settings
-from rllib_lase.registry import ALGORITHMS, SHORT_IDS
+from rllib_lase.registry import ALGORITHMS, known_ids
 from rllib_lase.runs import RunFolder
 from tests.interpreter import environment, run_python
 from tests.synthetic_runs import progress_row, write_run
@@ -49,8 +50,7 @@ def test_everything_that_is_wrong_comes_in_one_message(capsys: Capture) -> None:
         "  --game-params: expected name=value, such as num_agents=5, found 'foo'",
         "  --seed: needs a value (N)",
         f"  unknown game 'clenup'; did you mean 'cleanup'? Known games: {', '.join(GAMES)}.",
-        "  --algo: unknown algorithm 'lsae'; did you mean 'lase'? "
-        f"Known: {', '.join([*ALGORITHMS, *SHORT_IDS])}.",
+        f"  --algo: unknown algorithm 'lsae'; did you mean 'lase'? Known: {', '.join(known_ids())}.",
         "`lase train --help` shows what it understands.",
     ]
 
@@ -69,6 +69,20 @@ def test_everything_that_is_wrong_comes_in_one_message(capsys: Capture) -> None:
         (
             "ipd --algo si --only-when-visible",
             "--only-when-visible: ipd has no map on which a co-player could be in or out of sight",
+        ),
+        (
+            "cleanup --algo rllib:PPO --lr 1e-3",
+            "--lr: rllib:PPO has no such setting; RLlib's own settings are passed as --rllib lr=0.001",
+        ),
+        (
+            "cleanup --algo rllib:PPO --optimizer ppo",
+            "--optimizer: rllib:PPO brings its own; leave the option",
+        ),
+        ("cleanup --rllib lr=1e-3", "--rllib: lase has no settings of RLlib's; it belongs to rllib:PPO"),
+        ("cleanup --algo rllib:PPO --rllib lr", "--rllib: expected name=value, such as lr=3e-4, found 'lr'"),
+        (
+            "cleanup --algo rllib:PPO --rllib lrr=1",
+            "--rllib: lrr: rllib:PPO has no such setting; did you mean",
         ),
         ("cleanup --lr -1e-3", "--lr: -0.001 is out of range; it must be above 0"),
         ("cleanup --lambda=2", "--lambda: 2.0 is out of range; it must be at least 0 and at most 1"),
@@ -391,6 +405,37 @@ def test_the_command_in_a_report_repeats_the_run(
     assert lase(*command.split()[1:]) == 0
     first, second = specs
     assert {**vars(first), "out": None} == {**vars(second), "out": None}
+
+
+def test_settings_of_rllib_reach_the_run_and_the_command_that_repeats_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    specs: list[Any] = []
+
+    def train(spec: Any, on_progress: Callable[[Any], None]) -> RunFolder:
+        specs.append(spec)
+        return write_run(spec.out, iterations=1)
+
+    fake_training(monkeypatch, train)
+    words = ["train", "cleanup", "--algo", "rllib:DQN", "--seed", "2", "--rllib", "lr=3e-4", "double_q=false"]
+    words += ["epsilon=[[0, 1.0], [5e3, 0.02]]", "target_network_update_freq=5e2"]
+    plan = read_plan([*words[1:], "--out", str(tmp_path / "a")])[0]
+    assert plan.name == "rllib-DQN-seed2"
+    assert lase(*words, "--out", str(tmp_path / "a")) == 0
+    assert lase(*shlex.split(train_command(plan.config(), tmp_path / "b"))[1:]) == 0
+    first, second = specs
+    expected = {"lr": 3e-4, "double_q": False, "epsilon": [[0, 1.0], [5000.0, 0.02]]}
+    assert first.settings == {**expected, "target_network_update_freq": 500}
+    assert (first.algo, first.optimizer) == ("rllib:DQN", None)
+    assert {**vars(first), "out": None} == {**vars(second), "out": None}
+
+
+def test_help_on_one_of_rllibs_algorithms_lists_none_of_our_settings(capsys: Capture) -> None:
+    lase("train", "cleanup", "--algo", "rllib:PPO", "--help")
+    shown = capsys.readouterr().out
+    assert "--rllib" in shown
+    assert "rllib:SAC" in shown
+    assert "--gamma" not in shown
 
 
 # --- the real thing

@@ -99,6 +99,34 @@ def test_a_setting_reaches_only_the_learners_that_use_it(
     assert hidden == {"lola": None, "go": 24}
 
 
+def test_rllibs_own_algorithms_come_first_and_into_the_same_table(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    started: list[str] = []
+
+    def run_jobs(jobs: Sequence[Job], at_once: int, on_change: Callable[[Job], None]) -> None:
+        for job in (job for job in jobs if job.state == "waiting"):
+            started.append(job.name)
+            write_run(tmp_path / job.name, iterations=2, **read_plan(job.words)[0].config())
+            job.state = "finished"
+
+    monkeypatch.setattr(pool, "run_jobs", run_jobs)
+    words = ["compare", "cleanup", "--algos", "lase,rllib:PPO,rllib:DQN", "--seeds", "1", "--lr", "2e-3"]
+    words += ["--optimizer", "ppo", "--rllib", "gamma=0.9", "--out", str(tmp_path)]
+    assert lase(*words) == 0
+    assert started == ["rllib-PPO-seed0", "rllib-DQN-seed0", "lase-ppo-seed0"]
+    table = (tmp_path / "table.csv").read_text().splitlines()
+    assert [line.split(",")[2:5] for line in table[1:]] == [
+        ["lase", "ppo", "lase (ppo)"],
+        ["rllib:PPO", "", "rllib:PPO"],
+        ["rllib:DQN", "", "rllib:DQN"],
+    ]
+    assert "rllib:PPO" in capsys.readouterr().out
+    started.clear()
+    assert lase(*words) == 0
+    assert started == []
+
+
 def test_a_failed_run_is_named_with_its_log(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

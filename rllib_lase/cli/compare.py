@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import sys
 from collections.abc import Sequence
@@ -15,15 +14,16 @@ from rllib_lase.cli.plans import (
     budget_options,
     check_game,
     check_learner,
-    check_settings,
+    check_owners,
+    check_rllib_settings,
     game_options,
-    given_settings,
+    make_plan,
     out_folder,
 )
 from rllib_lase.command_lines import train_words
-from rllib_lase.defaults import EVALUATION_EPISODES, default_env_steps
-from rllib_lase.registry import ALGORITHMS, SHORT_IDS
-from rllib_lase.settings import MAX_SEED, setting_names
+from rllib_lase.defaults import EVALUATION_EPISODES
+from rllib_lase.registry import ALGORITHMS, STOCK, known_ids, resolve_algorithm
+from rllib_lase.settings import MAX_SEED
 
 _ALGOS = "lase,independent,go"
 _SEEDS = 3
@@ -45,6 +45,7 @@ def run(words: Sequence[str]) -> int:
     overwrite = given.values.get("overwrite", False)
     episodes = given.values.get("evaluation_episodes", EVALUATION_EPISODES)
     kept = _runs_to_keep(plans, out, overwrite, episodes, given) if not given.problems else set()
+    check_rllib_settings(given, [resolve_algorithm(algo) for algo in dict.fromkeys(p.algo for p in plans)])
     if given.problems:
         raise UsageError(given.problems)
 
@@ -79,7 +80,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _options(algos: Sequence[str], game: str) -> list[Option]:
-    known = ", ".join([*ALGORITHMS, *SHORT_IDS])
+    known = ", ".join(known_ids())
     return [
         *game_options(),
         Option("--algos", f"algorithms, with commas between, of {known} [{_ALGOS}]", _split, "ID,ID,..",
@@ -95,18 +96,15 @@ def _options(algos: Sequence[str], game: str) -> list[Option]:
 
 
 def _plan(given: Words) -> list[RunPlan]:
-    """The runs, those with most networks first, so that no core waits at the end; problems go into words."""
+    """The runs, slow ones first, so that no core waits at the end; problems go into the words.
+
+    RLlib's own algorithms are the slowest, then come those with most networks.
+    """
     game, game_params = check_game(given)
     names = given.values.get("algos", _split(_ALGOS))
     learners = [learner for name in names if (learner := check_learner(name, given, "--algos"))]
-    changes = given_settings(given, [spec for spec, _ in learners])
-    env_steps = given.values.get("env_steps", default_env_steps(game))
-    plans = []
-    for spec, optimizer in learners:
-        useful = set(setting_names(spec.settings_class)) - spec.settings_class.unused
-        own = {name: value for name, value in changes.items() if name in useful}
-        settings = check_settings(spec, optimizer, own, env_steps, given)
-        plans.append(RunPlan(game, game_params, spec.algo_id, optimizer, 0, env_steps, own, settings))
+    check_owners(given, learners)
+    plans = [make_plan(learner, game, game_params, 0, given, alone=False) for learner in learners]
     for index, plan in enumerate(plans):
         if plan.name in [other.name for other in plans[:index]]:
             given.problems.append(f"--algos: {plan.learner} is there twice; leave one out")
@@ -116,7 +114,7 @@ def _plan(given: Words) -> list[RunPlan]:
         given.problems.append(f"--seeds: the last seed would be {last}, expected at most {MAX_SEED}")
         return []
     seeds = range(first, last + 1)
-    plans.sort(key=lambda plan: -len(dataclasses.fields(plan.settings)))
+    plans.sort(key=lambda plan: (plan.algo not in STOCK, -len(plan.settings)))
     return [plan.with_seed(seed) for plan in plans for seed in seeds]
 
 

@@ -8,7 +8,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from rllib_lase.cli.options import UsageError, closest
+from rllib_lase.cli.options import UsageError
+from rllib_lase.settings import closest
 from rllib_lase.version import __version__
 
 COMMANDS = {
@@ -71,7 +72,8 @@ def run(words: Sequence[str]) -> int:
             "lase", [f"unknown command {command!r}{closest(command, COMMANDS) or '.'} Known: {known}."]
         )
     # RLlib greets every algorithm with a warning about its own migration to the new API stack.
-    logging.getLogger("ray.rllib.algorithms.algorithm_config").setLevel(logging.ERROR)
+    for name in ("algorithm_config", "sac.sac"):
+        logging.getLogger(f"ray.rllib.algorithms.{name}").setLevel(logging.ERROR)
     try:
         return int(importlib.import_module(f"rllib_lase.cli.{command}").run(rest))
     except UsageError as error:

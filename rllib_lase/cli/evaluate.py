@@ -39,19 +39,14 @@ def run(words: Sequence[str]) -> int:
 def _evaluate(run_folder: RunFolder, checkpoint: Path, values: dict[str, Any]) -> int:
     from rich.console import Console
 
-    from rllib_lase.registry import ALGORITHMS
-    from rllib_lase.rllib.algorithm import SocialAlgorithm
     from rllib_lase.rllib.evaluate import evaluate
     from rllib_lase.run_schema import write_json
-    from rllib_lase.training import evaluation_seed, evaluation_summary, ray_session
+    from rllib_lase.training import evaluation_seed, evaluation_summary, trained_players
 
     config = run_folder.config
-    settings = ALGORITHMS[config["algo"]].settings_class(**config["settings"])
     seed = values.get("seed", evaluation_seed(config["seed"]))
-    with ray_session(1 + settings.num_env_runners):
-        algorithm = SocialAlgorithm.from_checkpoint(checkpoint)
-        result = evaluate(algorithm, values.get("episodes", EVALUATION_EPISODES), seed)
-        algorithm.stop()
+    with trained_players(run_folder, checkpoint) as players:
+        result = evaluate(players, values.get("episodes", EVALUATION_EPISODES), seed)
     summary = evaluation_summary(result)
     console = Console(highlight=False)
     console.print(_table(result.agent_ids, summary, f"{config['game']}: {run_folder.algorithm}"))

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import difflib
+import json
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from rllib_lase.command_lines import option_name
-from rllib_lase.settings import Settings
+from rllib_lase.settings import Settings, closest
 
 
 class UsageError(Exception):
@@ -204,6 +204,20 @@ def pair(word: str) -> tuple[str, Any]:
     return name, _plain_value(text)
 
 
+def json_pair(word: str) -> tuple[str, Any]:
+    """Reads `name=value`, where the value is JSON, a number, True, False or None, or else a text."""
+    name, _, text = word.partition("=")
+    if not name or not text:
+        raise ValueError("expected name=value, such as lr=3e-4")
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = _plain_value(text)
+    # 3e5 is a whole number here, as everywhere on the command line.
+    is_whole = isinstance(value, float) and value.is_integer() and "." not in text
+    return name, int(value) if is_whole else value
+
+
 def _store(option: Option, words: Sequence[str], result: Words) -> None:
     if not words:
         result.problems.append(f"{option.name}: needs a value ({option.metavar})")
@@ -241,12 +255,6 @@ def _values_ahead(words: Sequence[str]) -> list[str]:
             break
         values.append(word)
     return values
-
-
-def closest(word: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?`, or nothing where no known word is close."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _integer(word: str) -> int:

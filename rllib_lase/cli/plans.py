@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import mixed_motive
-from rllib_lase.cli.options import Option, Words, closest, one_of, pair, setting_options, whole_number
+from rllib_lase.cli.options import Option, Words, json_pair, one_of, pair, setting_options, whole_number
 from rllib_lase.command_lines import option_name
 from rllib_lase.defaults import EVALUATION_EPISODES, default_env_steps, default_optimizer, default_settings
-from rllib_lase.registry import ALGORITHMS, SHORT_IDS, AlgorithmSpec, resolve_algorithm
-from rllib_lase.settings import Optimizer, Settings, SettingsError, setting_names
+from rllib_lase.registry import ALGORITHMS, STOCK, AlgorithmSpec, StockSpec, known_ids, resolve_algorithm
+from rllib_lase.settings import Optimizer, Settings, SettingsError, closest, learner_name, setting_names
+
+#: An algorithm and its policy optimiser; RLlib's own have none.
+Learner = tuple[AlgorithmSpec | StockSpec, Optimizer | None]
 
 
 @dataclass(frozen=True)
@@ -24,31 +27,36 @@ class RunPlan:
         game: Game id.
         game_params: What the game is made with, its preset among them.
         algo: Algorithm id.
-        optimizer: Policy optimiser.
+        optimizer: Policy optimiser; None for RLlib's own algorithms.
         seed: Seed of everything.
         env_steps: Budget.
-        changes: Settings that were given; the others have the game's tuned values.
-        settings: All settings.
+        changes: Settings that were given; the others have the game's tuned values, or RLlib's defaults.
+        settings: All settings; of RLlib's own algorithms those that are not RLlib's defaults.
     """
 
     game: str
     game_params: Mapping[str, Any]
     algo: str
-    optimizer: Optimizer
+    optimizer: Optimizer | None
     seed: int
     env_steps: int
     changes: Mapping[str, Any]
-    settings: Settings
+    settings: Mapping[str, Any]
 
     @property
     def name(self) -> str:
         """Name of its folder in a comparison."""
-        return f"{self.algo}-{self.optimizer}-seed{self.seed}"
+        return "-".join([*self.learner_parts, f"seed{self.seed}"]).replace(":", "-")
+
+    @property
+    def learner_parts(self) -> list[str]:
+        """Algorithm and optimiser, where it has a choice."""
+        return [self.algo, *([self.optimizer] if self.optimizer else [])]
 
     @property
     def learner(self) -> str:
         """Algorithm with its optimiser, as in every table."""
-        return f"{self.algo} ({self.optimizer})"
+        return learner_name(self.algo, self.optimizer)
 
     def with_seed(self, seed: int) -> RunPlan:
         """The same run with another seed."""
@@ -64,7 +72,7 @@ class RunPlan:
             "optimizer": self.optimizer,
             "seed": self.seed,
             "env_steps": self.env_steps,
-            "settings": dataclasses.asdict(self.settings),
+            "settings": dict(self.settings),
         }
 
     def is_plan_of(self, config: Mapping[str, Any]) -> bool:
@@ -93,14 +101,19 @@ def budget_options(game: str) -> list[Option]:
                whole_number(1), "N", "what to train"),
         Option("--evaluation-episodes", f"episodes of the final evaluation [{EVALUATION_EPISODES}]",
                whole_number(1), "N", "what to train"),
+        Option("--rllib", "settings of RLlib's own algorithms (rllib:...) that differ from RLlib's defaults, "
+               "such as lr=3e-4 train_batch_size_per_learner=2000; the settings below are not theirs",
+               json_pair, "NAME=VALUE", "what to train", many=True),
         Option("--overwrite", "replace runs that are already there", group="where"),
     ]  # fmt: skip
 
 
 def all_setting_options(algos: Sequence[str], game: str, optimizer: str | None) -> list[Option]:
-    """The settings of some algorithms, each once; those that all algorithms have come first."""
+    """The settings of some of our algorithms, each once; those that all of ours have come first."""
     options: dict[str, Option] = {}
     specs = [ALGORITHMS[algo] for algo in algos]
+    if not specs:
+        return []
     for settings_class, group in [
         (Settings, "settings of every algorithm [value for this game]"),
         *((spec.settings_class, f"settings of {spec.algo_id}") for spec in specs),
@@ -129,15 +142,19 @@ def check_game(words: Words) -> tuple[str, dict[str, Any]]:
     return game, {"preset": preset, **params}
 
 
-def check_learner(name: str, words: Words, option: str) -> tuple[AlgorithmSpec, Optimizer] | None:
+def check_learner(name: str, words: Words, option: str) -> Learner | None:
     """The algorithm that a name means and its optimiser; problems go into the words."""
-    known = [*ALGORITHMS, *SHORT_IDS]
+    known = known_ids()
     if name not in known:
         words.problems.append(
             f"{option}: unknown algorithm {name!r}{closest(name, known) or '.'} Known: {', '.join(known)}."
         )
         return None
     spec, fixed = resolve_algorithm(name)
+    if isinstance(spec, StockSpec):
+        if option == "--algo" and "optimizer" in words.values:
+            words.problems.append(f"--optimizer: {name} brings its own; leave the option out")
+        return spec, None
     game = words.values.get("game", "")
     reason = spec.unsupported(game, _game_params(words))
     if reason:
@@ -148,10 +165,33 @@ def check_learner(name: str, words: Words, option: str) -> tuple[AlgorithmSpec, 
     return spec, fixed or given or default_optimizer(game)
 
 
-def check_settings(
-    spec: AlgorithmSpec, optimizer: Optimizer, changes: Mapping[str, Any], env_steps: int, words: Words
+def make_plan(
+    learner: Learner, game: str, params: Mapping[str, Any], seed: int, words: Words, *, alone: bool = True
+) -> RunPlan:
+    """The plan of a run; problems with its settings, each once, go into the words.
+
+    Settings that change nothing for the algorithm are a problem if it is `alone`; beside others they are
+    meant for those.
+    """
+    spec, optimizer = learner
+    env_steps = words.values.get("env_steps", default_env_steps(game))
+    changes: dict[str, Any]
+    settings: Mapping[str, Any]
+    if isinstance(spec, StockSpec):
+        changes = dict(words.values.get("rllib", ()))
+        settings = {**spec.settings, **changes}
+    else:
+        known = set(setting_names(spec.settings_class)) - (
+            frozenset() if alone else spec.settings_class.unused
+        )
+        changes = {name: value for name, value in _own_settings(words).items() if name in known}
+        settings = dataclasses.asdict(_check_settings(spec, optimizer, changes, env_steps, words))
+    return RunPlan(game, params, spec.algo_id, optimizer, seed, env_steps, changes, settings)
+
+
+def _check_settings(
+    spec: AlgorithmSpec, optimizer: Optimizer | None, changes: Mapping[str, Any], env_steps: int, words: Words
 ) -> Settings:
-    """All settings of a run; problems, each once, go into the words."""
     defaults = default_settings(words.values.get("game", ""), spec, optimizer)
     game = words.values.get("game", "")
     try:
@@ -167,22 +207,46 @@ def check_settings(
     return settings
 
 
-def given_settings(words: Words, specs: Sequence[AlgorithmSpec]) -> dict[str, Any]:
-    """The settings among the values; one that none of the algorithms has is a problem."""
+def _own_settings(words: Words) -> dict[str, Any]:
+    """The settings of our algorithms among the values."""
     by_key = {
         name.strip("_"): name for spec in ALGORITHMS.values() for name in setting_names(spec.settings_class)
     }
-    given = {
-        by_key[key]: value for key, value in words.values.items() if key in by_key and key != "optimizer"
-    }
-    for name in given:
+    return {by_key[key]: value for key, value in words.values.items() if key in by_key and key != "optimizer"}
+
+
+def check_owners(words: Words, learners: Sequence[Learner]) -> None:
+    """Settings that none of the algorithms has become problems."""
+    specs = [spec for spec, _ in learners]
+    ours = [spec.algo_id for spec in specs if not isinstance(spec, StockSpec)]
+    chosen = " and ".join(dict.fromkeys(spec.algo_id for spec in specs))
+    if specs and len(ours) == len(specs) and "rllib" in words.values:
+        words.problems.append(
+            f"--rllib: {chosen} has no settings of RLlib's; it belongs to {', '.join(STOCK)}"
+        )
+    for name, value in _own_settings(words).items():
         owners = [spec.algo_id for spec in ALGORITHMS.values() if name in setting_names(spec.settings_class)]
-        if specs and not any(spec.algo_id in owners for spec in specs):
-            chosen = " and ".join(dict.fromkeys(spec.algo_id for spec in specs))
-            words.problems.append(
-                f"{option_name(name)}: {chosen} has no such setting; it belongs to {', '.join(owners)}"
-            )
-    return given
+        if not specs or any(algo_id in owners for algo_id in ours):
+            continue
+        cure = f"it belongs to {', '.join(owners)}"
+        if not ours:
+            cure = f"RLlib's own settings are passed as --rllib {name.strip('_')}={value}, if it has this one"
+        words.problems.append(f"{option_name(name)}: {chosen} has no such setting; {cure}")
+
+
+def check_rllib_settings(words: Words, learners: Sequence[Learner]) -> None:
+    """Settings of RLlib's are checked against its config classes; wrong ones become problems.
+
+    Imports Ray if there are such settings, and nothing else is wrong: to be done last.
+    """
+    specs = [spec for spec, _ in learners if isinstance(spec, StockSpec)]
+    if words.problems or not specs or "rllib" not in words.values:
+        return
+    from rllib_lase.rllib.stock import setting_problems
+
+    given = dict(words.values["rllib"])
+    lines = [f"--rllib: {problem}" for spec in specs for problem in setting_problems(spec, given)]
+    words.problems += dict.fromkeys(lines)
 
 
 def _game_params(words: Words) -> dict[str, Any]:

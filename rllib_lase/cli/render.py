@@ -54,20 +54,15 @@ def run(words: Sequence[str]) -> int:
 
 
 def _render(run_folder: RunFolder, checkpoint: Path, values: dict[str, Any]) -> int:
-    from rllib_lase.registry import ALGORITHMS
     from rllib_lase.report.gif import write_gif
-    from rllib_lase.rllib.algorithm import SocialAlgorithm
     from rllib_lase.rllib.recording import record_episode
     from rllib_lase.run_schema import RunError
-    from rllib_lase.training import evaluation_seed, ray_session
+    from rllib_lase.training import evaluation_seed, trained_players
 
     config = run_folder.config
-    settings = ALGORITHMS[config["algo"]].settings_class(**config["settings"])
     seed = values.get("seed", evaluation_seed(config["seed"]))
-    with ray_session(1 + settings.num_env_runners):
-        algorithm = SocialAlgorithm.from_checkpoint(checkpoint)
-        recording = record_episode(algorithm, seed, values.get("steps", RECORDING_STEPS))
-        algorithm.stop()
+    with trained_players(run_folder, checkpoint) as players:
+        recording = record_episode(players, seed, values.get("steps", RECORDING_STEPS))
     if recording is None:
         raise RunError(f"{config['game']}: its render() returns no picture (H, W, 3), so there is no GIF")
     path = write_gif(values.get("out", run_folder.path / "render.gif"), recording.frames, recording.seconds)

@@ -15,13 +15,14 @@ from rllib_lase.cli.plans import (
     budget_options,
     check_game,
     check_learner,
-    check_settings,
+    check_owners,
+    check_rllib_settings,
     game_options,
-    given_settings,
+    make_plan,
     out_folder,
 )
-from rllib_lase.defaults import EVALUATION_EPISODES, default_env_steps
-from rllib_lase.registry import ALGORITHMS, SHORT_IDS
+from rllib_lase.defaults import EVALUATION_EPISODES
+from rllib_lase.registry import ALGORITHMS, StockSpec, known_ids
 from rllib_lase.settings import MAX_SEED
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _options(algos: Sequence[str], game: str, optimizer: str | None) -> list[Option]:
-    algorithms = ", ".join([*ALGORITHMS, *SHORT_IDS])
+    algorithms = ", ".join(known_ids())
     return [
         *game_options(),
         Option("--algo", f"algorithm, one of {algorithms} [lase]", metavar="ID", group="what to train"),
@@ -88,15 +89,10 @@ def read_plan(words: Sequence[str]) -> tuple[RunPlan, Path, bool, int, str | Non
     given = read_words(words, _options(list(ALGORITHMS), "", None))
     game, game_params = check_game(given)
     learner = check_learner(given.values.get("algo", "lase"), given, "--algo")
-    changes = given_settings(given, [learner[0]] if learner else [])
     if learner is None:
         raise UsageError(given.problems)
-    spec, optimizer = learner
-    env_steps = given.values.get("env_steps", default_env_steps(game))
-    own = {name: value for name, value in changes.items() if name in spec.settings_class.__dataclass_fields__}
-    settings = check_settings(spec, optimizer, own, env_steps, given)
-    seed = given.values.get("seed", 0)
-    plan = RunPlan(game, game_params, spec.algo_id, optimizer, seed, env_steps, own, settings)
+    check_owners(given, [learner])
+    plan = make_plan(learner, game, game_params, given.values.get("seed", 0), given)
     out = out_folder(given, f"runs/{game}/{plan.name}")
     overwrite = given.values.get("overwrite", False)
     from rllib_lase.runs import creation_problem
@@ -104,6 +100,7 @@ def read_plan(words: Sequence[str]) -> tuple[RunPlan, Path, bool, int, str | Non
     if game:
         problem = creation_problem(out, overwrite)
         given.problems += [f"--out: {problem}"] if problem else []
+    check_rllib_settings(given, [learner])
     if given.problems:
         raise UsageError(given.problems)
     episodes = given.values.get("evaluation_episodes", EVALUATION_EPISODES)
@@ -116,8 +113,9 @@ def _print_help(words: Sequence[str]) -> None:
         [word for word in words if word not in ("-h", "--help")], _options(list(ALGORITHMS), "", None)
     )
     learner = check_learner(given.values.get("algo", "lase"), given, "--algo")
-    algo, optimizer = (learner[0].algo_id, learner[1]) if learner else ("lase", None)
-    options = _options([algo], given.values.get("game", ""), optimizer)
+    spec, optimizer = learner or (ALGORITHMS["lase"], None)
+    algos = [] if isinstance(spec, StockSpec) else [spec.algo_id]
+    options = _options(algos, given.values.get("game", ""), optimizer)
     print_help(
         "lase train", _DESCRIPTION, options, "Example: lase train cleanup --algo lase --seed 1 --out runs/c1"
     )

@@ -90,6 +90,12 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             "Steps of the game, all copies together. One step moves all agents at once.",
         ),
         "wall_seconds": Metric("Wall time", "s", "positive", "Time from the start of a run to its end."),
+        "cpu_seconds": Metric(
+            "CPU time",
+            "s",
+            "positive",
+            "CPU time of a run's training and start, summed over its processes; without Ray's own services.",
+        ),
         "env_steps_per_second": Metric(
             "Speed", "env steps/s", "positive", "Environment steps divided by the wall time of the run."
         ),

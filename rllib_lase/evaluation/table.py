@@ -10,7 +10,7 @@ import pandas as pd
 
 from rllib_lase.evaluation.metrics import METRICS, share_given
 from rllib_lase.evaluation.statistics import bootstrap_interval, t_interval
-from rllib_lase.registry import ALGORITHMS
+from rllib_lase.registry import ALGORITHMS, STOCK
 from rllib_lase.run_schema import RunError, as_floats
 from rllib_lase.runs import RunFolder
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 INTERVAL_METRICS = ("collective_reward", "equality", "equality_after_gifting", "share_given")
 """Metrics that the table gives with their interval over seeds."""
 
-MEAN_METRICS = ("env_steps", "wall_seconds", "env_steps_per_second")
+MEAN_METRICS = ("env_steps", "wall_seconds", "cpu_seconds", "env_steps_per_second")
 """Bookkeeping that the table gives as a plain mean over seeds."""
 
 _IDENTITY = ("game", "preset", "algo", "optimizer")
@@ -44,7 +44,7 @@ def group_runs(runs: Sequence[RunFolder]) -> dict[tuple[str, ...], list[RunFolde
     for run in runs:
         key = tuple(str(run.config[name] or "") for name in _IDENTITY)
         same_algorithm.setdefault(key, []).append(run)
-    rank = {algo_id: index for index, algo_id in enumerate(ALGORITHMS)}
+    rank = {algo_id: index for index, algo_id in enumerate([*ALGORITHMS, *STOCK])}
     groups: dict[tuple[str, ...], list[RunFolder]] = {}
     for key in sorted(same_algorithm, key=lambda key: (key[:2], rank.get(key[2], len(rank)), key[2:])):
         members = same_algorithm[key]
@@ -132,6 +132,8 @@ def display_frame(frame: pd.DataFrame) -> pd.DataFrame:
     for name in _game_columns(frame):
         columns[readable(name)] = [format_number(value) for value in frame[name]]
     for name in MEAN_METRICS:
+        if frame[name].isna().all():
+            continue
         columns[METRICS[name].axis_label] = [format_number(value) for value in frame[name]]
     return pd.DataFrame(columns)
 
@@ -152,7 +154,8 @@ def rich_table(frame: pd.DataFrame, title: str, width: int) -> Table:
 
     shown = display_frame(frame)
     optional = [readable(name) for name in _game_columns(frame)]
-    optional += [METRICS[name].axis_label for name in ("env_steps_per_second", "env_steps", "wall_seconds")]
+    bookkeeping = ("env_steps_per_second", "env_steps", "wall_seconds", "cpu_seconds")
+    optional += [label for name in bookkeeping if (label := METRICS[name].axis_label) in shown]
     left_out = 0
     while optional and _table_width(shown) > width:
         shown = shown.drop(columns=optional.pop())
@@ -216,7 +219,9 @@ def _game_columns(frame: pd.DataFrame) -> list[str]:
 
 def _scalars(summary: Mapping[str, Any]) -> dict[str, float]:
     """One run's numbers: the metrics, and a game's own lists brought down to one number each."""
-    numbers = {name: float(as_floats(summary[name])) for name in (*INTERVAL_METRICS[:3], *MEAN_METRICS)}
+    # Runs of versions that did not count them have no "cpu_seconds".
+    names = (*INTERVAL_METRICS[:3], *MEAN_METRICS)
+    numbers = {name: float(as_floats(summary.get(name))) for name in names}
     numbers["share_given"] = float(share_given(as_floats(summary["gift_weights"])).mean())
     for name, counts in summary.get("counts_per_agent", {}).items():
         numbers[f"counts/{name}"] = float(as_floats(counts).sum())

@@ -1,7 +1,8 @@
 """The algorithms by id: which config class runs them, which settings they take, which games they play.
 
 One module per algorithm holds its settings and its entry; the preference itself is the file of the same name
-in `rllib_lase.social`. Pure data: classes are named, not imported, so that looking an algorithm up is cheap.
+in `rllib_lase.social`. RLlib's own algorithms have a table of their own, `STOCK`. Pure data: classes are
+named, not imported, so that looking an algorithm up is cheap.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from rllib_lase.registry.lase import LASE, LASE_ORACLE, LASE_SHARED, LASE_UNIFOR
 from rllib_lase.registry.lola import LOLA
 from rllib_lase.registry.si import SI
 from rllib_lase.registry.spec import AlgorithmSpec
+from rllib_lase.registry.stock import STOCK, StockSpec
 from rllib_lase.registry.svo import SVO
 from rllib_lase.settings import Optimizer, suggestion
 
-__all__ = ["ALGORITHMS", "SHORT_IDS", "AlgorithmSpec", "resolve_algorithm"]
+__all__ = ["ALGORITHMS", "SHORT_IDS", "STOCK", "AlgorithmSpec", "StockSpec", "known_ids", "resolve_algorithm"]
 
 _SPECS = (
     LASE,
@@ -46,13 +48,19 @@ SHORT_IDS: Mapping[str, tuple[str, Optimizer]] = MappingProxyType(
 )
 
 
-def resolve_algorithm(name: str) -> tuple[AlgorithmSpec, Optimizer | None]:
+def known_ids() -> tuple[str, ...]:
+    """All that can be trained: our algorithms, short ids, RLlib's own algorithms."""
+    return (*ALGORITHMS, *SHORT_IDS, *STOCK)
+
+
+def resolve_algorithm(name: str) -> tuple[AlgorithmSpec | StockSpec, Optimizer | None]:
     """The algorithm that `name` means, and the optimiser that a short id fixes.
 
     Raises:
         KeyError: if there is no such algorithm; the message suggests the closest.
     """
     algo_id, optimizer = SHORT_IDS.get(name, (name, None))
-    if algo_id not in ALGORITHMS:
-        raise KeyError(f"unknown algorithm {name!r}: {suggestion(name, [*ALGORITHMS, *SHORT_IDS])}")
-    return ALGORITHMS[algo_id], optimizer
+    spec = ALGORITHMS.get(algo_id) or STOCK.get(algo_id)
+    if spec is None:
+        raise KeyError(f"unknown algorithm {name!r}: {suggestion(name, known_ids())}")
+    return spec, optimizer

@@ -15,7 +15,7 @@ from PIL import Image
 from rllib_lase.command_lines import compare_command, train_command
 from rllib_lase.evaluation.metrics import METRICS, share_given
 from rllib_lase.evaluation.table import comparison_frame, display_frame, format_number, group_runs
-from rllib_lase.registry import ALGORITHMS
+from rllib_lase.registry import ALGORITHMS, STOCK
 from rllib_lase.report.pictures import Group, Picture, comparison_pictures, run_pictures
 from rllib_lase.report.theme import DARK, LIGHT, in_dark, render_svg
 from rllib_lase.run_schema import RunError, as_floats
@@ -72,13 +72,18 @@ def _run_context(run: RunFolder) -> dict[str, Any]:
         notes.append(f"This run was not finished: {done:,} of {config['env_steps']:,} env steps.")
     return {
         "title": f"{_game_title(config)}: {run.algorithm}, seed {config['seed']}",
-        "lead": _sentence(ALGORITHMS[config["algo"]].title) if config["algo"] in ALGORITHMS else "",
+        "lead": _lead(config["algo"]),
         "notes": notes,
         "tiles": _tiles(run.summary()) if run.has_summary else [],
         "gif": _embed_gif(run.gif_path) if run.gif_path.is_file() else None,
         "gives": not run.gifts().empty,
         "sections": [{"heading": "", "table": None, "pictures": _embed(run_pictures(run))}],
-        "options": {**_what_was_asked(config), **config["game_params"], **config["settings"]},
+        "options": {
+            **_what_was_asked(config),
+            **config["game_params"],
+            **config.get("rllib", {}),
+            **config["settings"],
+        },
         "commands": [train_command(config, run.path)],
         "versions": _versions([run]),
         "runs": [],
@@ -220,12 +225,19 @@ def _game_title(config: Mapping[str, Any]) -> str:
     return f"{title}, preset {preset}" if preset and preset != config["game"] else title
 
 
+def _lead(algo: str) -> str:
+    """What the algorithm is; nothing for one that this version does not know."""
+    spec = ALGORITHMS.get(algo) or STOCK.get(algo)
+    return _sentence(spec.title) if spec else ""
+
+
 def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
 def _what_was_asked(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: config[key] for key in ("game", "preset", "algo", "optimizer", "seed", "env_steps")}
+    keys = ("game", "preset", "algo", "optimizer", "seed", "env_steps")
+    return {key: config[key] for key in keys if config[key] is not None}
 
 
 def _shared_options(runs: Sequence[RunFolder]) -> dict[str, Any]:

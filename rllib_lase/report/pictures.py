@@ -16,7 +16,7 @@ from rllib_lase.evaluation.table import format_number, readable
 from rllib_lase.report import figures
 from rllib_lase.report.curves import SeedCurves, seed_curves
 from rllib_lase.report.figures import BarPanel, Bars, CurvePanel, HeatMap, Line
-from rllib_lase.report.theme import algorithm_colour
+from rllib_lase.report.theme import algorithm_colours
 from rllib_lase.run_schema import EPISODE_COLUMNS, as_floats
 from rllib_lase.runs import RunFolder
 
@@ -167,6 +167,7 @@ def _roles(groups: Sequence[Group]) -> Picture:
     tables = [[_ranked_agents(run.episodes()) for run in group.runs] for group in groups]
     quantities = [name for name in tables[0][0].columns if name != "reward_after_gifting"]
     ranks = [str(rank + 1) for rank in range(len(tables[0][0]))]
+    colours = algorithm_colours(group.algo for group in groups)
     panels = []
     for quantity in quantities:
         for group, members in zip(groups, tables, strict=True):
@@ -181,7 +182,7 @@ def _roles(groups: Sequence[Group]) -> Picture:
             ]
             title = group.label if quantity == quantities[0] else ""
             left = readable(quantity) if group is groups[0] else ""
-            panels.append(BarPanel(title, left, ranks, bars, algorithm_colour(group.algo)))
+            panels.append(BarPanel(title, left, ranks, bars, colours[group.algo]))
     rewards = [
         f"{group.label}: {_numbers(np.mean([table['reward'] for table in members], axis=0))}"
         for group, members in zip(groups, tables, strict=True)
@@ -225,7 +226,7 @@ def _evaluation_bars(group: Group, agents: Sequence[str]) -> Picture:
     episodes = group.runs[0].episodes()
     by_agent = dict(list(episodes.groupby("agent_id")))
     labels = [_agent_label(agent) for agent in agents]
-    colour = algorithm_colour(group.algo)
+    colour = algorithm_colours([group.algo])[group.algo]
 
     def bars(name: str, label: str = "") -> Bars:
         return _bars(label, [t_interval(by_agent[agent][name]) for agent in agents])
@@ -246,7 +247,7 @@ def _evaluation_bars(group: Group, agents: Sequence[str]) -> Picture:
 
 
 def _fairness_of_run(group: Group, agents: Sequence[str]) -> Picture:
-    progress, colour = group.progress[0], algorithm_colour(group.algo)
+    progress, colour = group.progress[0], algorithm_colours([group.algo])[group.algo]
     lines = [Line("before gifting", colour, seed_curves([progress], "equality"), dashed=group.gives)]
     panels = [CurvePanel("Equality", lines, _EQUALITY_LIMITS)]
     if group.gives:
@@ -300,13 +301,15 @@ def _curve_picture(title: str, caption: str, panels: Sequence[CurvePanel], folde
 def _lines(groups: Sequence[Group], column: str, total: bool = False) -> list[Line]:
     """One line per group; `total` adds up all columns that start with `column`."""
     algorithms = [group.algo for group in groups]
+    colours = algorithm_colours(algorithms)
     lines = []
     for group in groups:
         tables = [_with_total(table, column) for table in group.progress] if total else group.progress
         # Two optimisers of one algorithm share its colour: the second one is dashed.
         first = groups[algorithms.index(group.algo)]
-        colour = algorithm_colour(group.algo)
-        lines.append(Line(group.label, colour, seed_curves(tables, column), dashed=group is not first))
+        lines.append(
+            Line(group.label, colours[group.algo], seed_curves(tables, column), dashed=group is not first)
+        )
     return lines
 
 

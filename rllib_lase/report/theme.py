@@ -8,11 +8,11 @@ from __future__ import annotations
 import dataclasses
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rllib_lase.registry import ALGORITHMS
+from rllib_lase.registry import ALGORITHMS, STOCK
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -103,10 +103,29 @@ DARK = Theme(
 )
 
 
-def algorithm_colour(algo: str) -> int:
-    """Place in the palette of an algorithm: its place in the registry, so every page agrees."""
-    known = list(ALGORITHMS)
-    return known.index(algo) if algo in known else len(known)
+def algorithm_colours(algos: Iterable[str]) -> dict[str, int]:
+    """Places in the palette of the algorithms of one picture.
+
+    An algorithm has the colour of its place in the registry, so that pages agree, unless another one of the
+    picture has it: then it gets the first that is free. RLlib's own algorithms start from the palette's end.
+
+    Args:
+        algos: Ids in any order; some may be unheard of.
+
+    Returns:
+        Different places for up to as many algorithms as the palette has colours; more of them share colours.
+    """
+    size = len(LIGHT.palette)
+    wanted = {algo: place % size for place, algo in enumerate(ALGORITHMS)}
+    wanted |= {algo: size - 1 - place % size for place, algo in enumerate(STOCK)}
+    rank = {algo: place for place, algo in enumerate(wanted)}
+    places: dict[str, int] = {}
+    for algo in sorted(set(algos), key=lambda algo: (rank.get(algo, len(rank)), algo)):
+        first = wanted.get(algo, 0)
+        taken = set(places.values())
+        turns = [(first + turn) % size for turn in range(size)]
+        places[algo] = next((place for place in turns if place not in taken), first)
+    return places
 
 
 def render_svg(draw: Callable[[], Figure]) -> str:

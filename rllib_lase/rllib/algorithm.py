@@ -154,6 +154,27 @@ class SocialAlgorithm(Algorithm):
         learnt: LearntRewards = self._ask_learner(lambda learner: learner.judge(rollout, carry))
         return learnt
 
+    @property
+    def env_name(self) -> str:
+        """The environment, for messages."""
+        return str(self.config.env)
+
+    @property
+    def evaluation_fragment_length(self) -> int:
+        """Steps that an evaluation plays at once."""
+        return self.config.settings().rollout_fragment_length
+
+    def evaluation_runner(self, copies: int, seed: int) -> BatchedEnvRunner:
+        """A runner of this process with the present weights, for evaluations and pictures."""
+        config = self.config.copy(copy_frozen=False)
+        config.env_runners(num_env_runners=0, num_envs_per_env_runner=copies).debugging(seed=seed)
+        config.in_evaluation = True
+        runner = BatchedEnvRunner(config=config, worker_index=0, num_workers=0)
+        if runner.module is None:
+            raise RuntimeError("the evaluation runner has no module")
+        runner.module.set_state(self.module_state())
+        return runner
+
     def module_state(self) -> dict[str, Any]:
         """The policies' present weights by agent, as arrays."""
         state = self._ask_learner(lambda learner: learner.get_state(COMPONENT_RL_MODULE, inference_only=True))

@@ -8,23 +8,51 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from torch import Tensor
 
 from rllib_lase.evaluation.metrics import mean_gift_weights
-from rllib_lase.rllib.algorithm import SocialAlgorithm
-from rllib_lase.rllib.config import SocialConfig
 from rllib_lase.rllib.env_runner import BatchedEnvRunner
 from rllib_lase.rllib.episode_account import EpisodeAccount, FinishedEpisodes
 from rllib_lase.rllib.joint_env import EnvironmentFault
+from rllib_lase.rollout import JointRollout
+from rllib_lase.social.hook import LearntRewards
 
 #: Copies that play at the same time.
 MAX_COPIES = 128
 #: Steps after which an episode is taken to be endless.
 MAX_EPISODE_STEPS = 100_000
+
+
+class Players(Protocol):
+    """Trained agents as evaluations and pictures see them: an algorithm of ours, or policies of RLlib's.
+
+    Attributes:
+        env_name: The environment, for messages.
+        evaluation_fragment_length: Steps that are played at once.
+        moves_rewards: Whether agents give rewards away.
+    """
+
+    @property
+    def env_name(self) -> str: ...  # noqa: D102
+
+    @property
+    def evaluation_fragment_length(self) -> int: ...  # noqa: D102
+
+    @property
+    def moves_rewards(self) -> bool: ...  # noqa: D102
+
+    def evaluation_runner(self, copies: int, seed: int) -> BatchedEnvRunner:
+        """A runner of this process with the present policies."""
+        ...
+
+    def judge(self, rollout: JointRollout, carry: Tensor | None = None) -> LearntRewards:
+        """Rewards after gifting, with gift weights at every step."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -61,21 +89,21 @@ class SocialEvaluation:
         return pd.DataFrame(columns)
 
 
-def evaluate(algorithm: SocialAlgorithm, num_episodes: int, seed: int) -> SocialEvaluation:
+def evaluate(players: Players, num_episodes: int, seed: int) -> SocialEvaluation:
     """Plays whole episodes with sampled actions, and applies the hook at every step. Changes no state.
 
     Args:
-        algorithm: Any of our algorithms, trained or not.
+        players: Any of our algorithms, trained or not, or policies of RLlib's.
         num_episodes: At least that many episodes; every copy plays equally many.
         seed: Seed of environments and actions; the same seed gives the same episodes.
     """
     copies = min(num_episodes, MAX_COPIES)
     quota = -(-num_episodes // copies)
-    runner = evaluation_runner(algorithm, copies, seed)
+    runner = players.evaluation_runner(copies, seed)
     env = runner.env
     if env is None:
         raise RuntimeError("the evaluation runner has no environment")
-    length = algorithm.config.settings().rollout_fragment_length
+    length = players.evaluation_fragment_length
     agents = len(env.agent_ids)
     plain = EpisodeAccount(agents, copies, len(env.count_names))
     gifted = EpisodeAccount(agents, copies, 0)
@@ -87,11 +115,11 @@ def evaluate(algorithm: SocialAlgorithm, num_episodes: int, seed: int) -> Social
         rollout = runner.sample_rollout(length, 0.0)
         if rollout.lane_steps.max() > quota * MAX_EPISODE_STEPS:
             raise EnvironmentFault(
-                f"{algorithm.config.env}: an episode has not ended after {MAX_EPISODE_STEPS:,} steps; "
+                f"{players.env_name}: an episode has not ended after {MAX_EPISODE_STEPS:,} steps; "
                 "evaluation needs whole episodes. Truncate episodes in the environment"
             )
         episodes_per_copy += rollout.dones.sum(0)
-        learnt = algorithm.judge(rollout, carry)
+        learnt = players.judge(rollout, carry)
         carry = learnt.carry
         finished.append(plain.add(rollout))
         rewards_after = learnt.rewards.numpy() if learnt.moved else rollout.rewards
@@ -102,7 +130,7 @@ def evaluate(algorithm: SocialAlgorithm, num_episodes: int, seed: int) -> Social
             weight_sum += np.where(steps[:, None] > 0, mean, 0) * steps[:, None]
             weight_steps += steps
     runner.stop()
-    weights = np.full((agents, agents), np.nan) if algorithm.moves_rewards else np.eye(agents)
+    weights = np.full((agents, agents), np.nan) if players.moves_rewards else np.eye(agents)
     np.divide(weight_sum, weight_steps[:, None], out=weights, where=weight_steps[:, None] > 0)
     return SocialEvaluation(
         agent_ids=env.agent_ids,
@@ -111,16 +139,3 @@ def evaluate(algorithm: SocialAlgorithm, num_episodes: int, seed: int) -> Social
         returns_after_gifting=FinishedEpisodes.join(after).first_of_each_copy(quota).returns,
         gift_weights=weights,
     )
-
-
-def evaluation_runner(algorithm: SocialAlgorithm, copies: int, seed: int) -> BatchedEnvRunner:
-    """A runner of this process with the algorithm's present weights."""
-    config = algorithm.config.copy(copy_frozen=False)
-    assert isinstance(config, SocialConfig)
-    config.env_runners(num_env_runners=0, num_envs_per_env_runner=copies).debugging(seed=seed)
-    config.in_evaluation = True
-    runner = BatchedEnvRunner(config=config, worker_index=0, num_workers=0)
-    if runner.module is None:
-        raise RuntimeError("the evaluation runner has no module")
-    runner.module.set_state(algorithm.module_state())
-    return runner

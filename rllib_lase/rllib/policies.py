@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from ray.rllib.core.columns import Columns
 from ray.rllib.core.rl_module.multi_rl_module import MultiRLModule
+from ray.rllib.core.rl_module.rl_module import RLModule
 from torch import Tensor
 
 from rllib_lase.core.distributions import behaviour_probs
@@ -222,12 +223,16 @@ class RLlibPolicies(JointPolicy):
         """One `forward_exploration` per agent."""
         for agent, module in enumerate(self._modules):
             group, row = self._places[agent]
-            batch = {Columns.OBS: torch.from_numpy(obs[group][row]).float()}
-            logits = module.forward_exploration(batch)[Columns.ACTION_DIST_INPUTS]
+            logits = self._logits_of(module, torch.from_numpy(obs[group][row]).float())
             self._logits[agent][t] = logits.numpy()
             probs = behaviour_probs(logits, float(self._uniform_only))
             actions_out[agent] = sample_actions(probs, torch.from_numpy(uniform[agent])).numpy()
         return state
+
+    def _logits_of(self, module: RLModule, obs: Tensor) -> Tensor:
+        """Unnormalised log-probabilities `(B, A)` of one agent's actions, for `(B, *obs)`."""
+        logits: Tensor = module.forward_exploration({Columns.OBS: obs})[Columns.ACTION_DIST_INPUTS]
+        return logits
 
     def finish_fragment(
         self, last_obs: Sequence[NDArray[Any]], state: Tensor | None, actions: NDArray[np.int64]

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from mixed_motive.rendering.gifts import visible_gifts
 from mixed_motive.rendering.ledger import Ledger
 from rllib_lase.defaults import RECORDING_STEPS
-from rllib_lase.rllib.algorithm import SocialAlgorithm
-from rllib_lase.rllib.evaluate import evaluation_runner
+from rllib_lase.rllib.evaluate import Players
 
 #: How long a picture stays: one without gifts, one with gifts, which takes time to read, and the last one.
 SECONDS, GIFT_SECONDS, END_SECONDS = 0.15, 0.6, 2.0
@@ -30,13 +29,12 @@ class Recording:
     seconds: list[float]
 
 
-def record_episode(
-    algorithm: SocialAlgorithm, seed: int, max_steps: int = RECORDING_STEPS
-) -> Recording | None:
+def record_episode(players: Players, seed: int, max_steps: int = RECORDING_STEPS) -> Recording | None:
     """Plays one episode with sampled actions and draws it. Changes no state.
 
     Args:
-        algorithm: Any of our algorithms, trained or not. If agents give rewards away, the gifts are drawn.
+        players: Any of our algorithms, trained or not, or policies of RLlib's. If agents give rewards away,
+            the gifts are drawn.
         seed: Seed of environment and actions; the same seed gives the same episode.
         max_steps: Longer episodes are cut.
 
@@ -44,13 +42,13 @@ def record_episode(
         The pictures, or None if the environment has none. The last step's outcome is missing where the
         environment starts the next episode at once.
     """
-    runner = evaluation_runner(algorithm, 1, seed)
+    runner = players.evaluation_runner(1, seed)
     env = runner.env
     if env is None:
         raise RuntimeError("the evaluation runner has no environment")
     shows_ends = env.stay_at_ends()
     runner.start_episodes()
-    ledger = Ledger(len(env.agent_ids), gifts=algorithm.moves_rewards)
+    ledger = Ledger(len(env.agent_ids), gifts=players.moves_rewards)
     picture = env.render(0)
     if picture is None:
         runner.stop()
@@ -62,7 +60,7 @@ def record_episode(
         ended = bool(rollout.dones.any())
         if ended and not shows_ends:
             break
-        learnt = algorithm.judge(rollout, carry)
+        learnt = players.judge(rollout, carry)
         carry = learnt.carry
         moved = learnt.gifts()
         gifts = None if moved is None else moved[0, 0].numpy()

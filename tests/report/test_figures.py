@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from rllib_lase.registry import ALGORITHMS
+from rllib_lase.registry import ALGORITHMS, STOCK
 from rllib_lase.report import figures
 from rllib_lase.report.curves import SeedCurves
 from rllib_lase.report.figures import BarPanel, Bars, CurvePanel, HeatMap, Line
-from rllib_lase.report.theme import DARK, LIGHT, algorithm_colour, in_dark, render_svg
+from rllib_lase.report.theme import DARK, LIGHT, algorithm_colours, in_dark, render_svg
 from tests.interpreter import run_python
 
 
@@ -105,10 +105,27 @@ def test_text_stands_out_from_the_ground(theme: object) -> None:
         assert (high + 0.05) / (low + 0.05) >= 4.5, name
 
 
-def test_each_algorithm_has_its_colour() -> None:
-    colours = [algorithm_colour(algo) for algo in ALGORITHMS]
-    assert len(set(colours)) == len(colours)
-    assert algorithm_colour("unheard_of") not in colours
+def test_up_to_eight_algorithms_of_a_picture_have_colours_of_their_own() -> None:
+    algos = [*ALGORITHMS, *STOCK, "unheard_of"]
+    rng = np.random.default_rng(0)
+    for size in range(1, len(LIGHT.palette) + 1):
+        for _ in range(20):
+            chosen = [str(algo) for algo in rng.choice(algos, min(size, len(algos)), replace=False)]
+            places = algorithm_colours(chosen)
+            assert sorted(places) == sorted(chosen)
+            assert len(set(places.values())) == len(chosen)
+            assert algorithm_colours(reversed(chosen)) == places
+
+
+def test_the_first_algorithms_have_the_same_colour_on_every_page() -> None:
+    for place, algo in enumerate(list(ALGORITHMS)[: len(LIGHT.palette)]):
+        assert algorithm_colours([algo]) == {algo: place}
+        assert algorithm_colours([algo, "rllib:PPO"])[algo] == place
+
+
+def test_more_algorithms_than_colours_share_them() -> None:
+    places = algorithm_colours([f"algorithm_{index}" for index in range(11)])
+    assert set(places.values()) == set(range(len(LIGHT.palette)))
 
 
 def test_drawing_leaves_no_trace_in_matplotlibs_global_state() -> None:

@@ -5,7 +5,6 @@ from PIL import Image
 from mixed_motive.rendering.gifts import visible_gifts
 from rllib_lase import GOConfig, IndependentConfig, LASEConfig
 from rllib_lase.cli import entry
-from rllib_lase.rllib.evaluate import evaluation_runner
 from rllib_lase.rllib.game_copies import GameCopies
 from rllib_lase.rllib.recording import END_SECONDS, GIFT_SECONDS, SECONDS, record_episode
 from rllib_lase.training import TrainSpec, train
@@ -40,7 +39,7 @@ def shown(monkeypatch):
 def test_pictures_show_the_gifts_of_the_step_that_led_to_them(shown):
     algorithm = build(horizon=30)
     recording = record_episode(algorithm, seed=1)
-    rollout = evaluation_runner(algorithm, 1, 1).sample_rollout(30, 0.0)
+    rollout = algorithm.evaluation_runner(1, 1).sample_rollout(30, 0.0)
     gifts = algorithm.judge(rollout).gift_weights[:, 0].numpy() * rollout.rewards[:, :, 0].T[..., None]
     algorithm.stop()
     assert [step for step, _ in shown] == list(range(31))
