@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from ray.rllib.core.learner.training_data import TrainingData
 from ray.rllib.utils.annotations import override
@@ -17,12 +15,13 @@ from torch import Tensor, nn
 
 from rllib_lase.core.policy_loss import normalize_advantages, policy_losses
 from rllib_lase.core.returns import generalized_advantages
+from rllib_lase.rllib.learner_report import LearnerReport
 from rllib_lase.rllib.modules import SocialModule
 from rllib_lase.rllib.schedules import Schedules
 from rllib_lase.rollout import JointRollout, TensorRollout, concatenate
 from rllib_lase.settings import Settings
 from rllib_lase.social.carry import LaneCarry
-from rllib_lase.social.hook import POLICY, JointSpaces, LearntRewards, Moments, Networks, SocialHook
+from rllib_lase.social.hook import POLICY, JointSpaces, LearntRewards, Networks, SocialHook
 
 SOCIAL_STATE = "social"
 
@@ -56,7 +55,7 @@ class SocialLearner(TorchLearner):
             self._shuffler.seed()
         else:
             self._shuffler.manual_seed(self.config.seed + 3)
-        self._reset_report()
+        self._report = self._new_report()
 
     def spaces(self) -> JointSpaces:
         """Agents and their spaces, in the order of the modules."""
@@ -155,12 +154,11 @@ class SocialLearner(TorchLearner):
         carry = self._carry.take(rollout, self._initial_carry(rollout))
         learnt = self.hook.rewards(data, networks, record_mask, carry)
         self._carry.keep(rollout, learnt.carry)
-        self._report_gifts(data, learnt, record_mask)
+        self._report.add_rollout(data, learnt, record_mask)
         self.hook.observe(rollout, networks)
         self._update_policies(data, learnt)
         for _ in range(self.hook.updates_due(self._rounds)):
             self._update_social(networks)
-        self._report["rounds"] += 1
 
     def _initial_carry(self, rollout: JointRollout) -> Tensor | None:
         initial = self.hook.initial_carry(rollout.num_envs)
@@ -221,7 +219,7 @@ class SocialLearner(TorchLearner):
             clip_param=self.settings.clip_param,
         )
         self._step(POLICY, self._gradients(POLICY, losses["total_loss"]), self.settings.grad_clip)
-        self._note({name: loss.detach() for name, loss in losses.items()})
+        self._report.note({name: loss.detach() for name, loss in losses.items()})
 
     def _forward_policy(
         self, agent: int, module: SocialModule, data: TensorRollout, rows: Tensor | None
@@ -248,7 +246,7 @@ class SocialLearner(TorchLearner):
         gradients = {}
         for group, losses in self.hook.losses(networks).items():
             gradients[group] = self._gradients(group, losses)
-            self._note({f"{group}_loss": losses.detach()})
+            self._report.note({f"{group}_loss": losses.detach()})
         for group, own in gradients.items():
             self._step(group, own, self.hook.grad_clip(group))
 
@@ -279,7 +277,7 @@ class SocialLearner(TorchLearner):
             parameter.grad = gradient
         for module_id in self._owners():
             self.get_optimizer(module_id, group).step()
-        self._note({f"{group}_grad_norm": norms})
+        self._report.note({f"{group}_grad_norm": norms})
 
     @override(TorchLearner)
     def compute_loss_for_module(self, *, module_id: str, config: Any, batch: Any, fwd_out: Any) -> Any:
@@ -303,68 +301,14 @@ class SocialLearner(TorchLearner):
         before = self._initial_carry(rollout) if carry is None else carry.to(self.device)
         return self.hook.rewards(data, self._networks(), everywhere, before).cpu()
 
-    # --- what the iteration reports ---------------------------------------------------------------
-
-    def _reset_report(self) -> None:
-        agents = len(self._modules())
-        self._report: dict[str, Any] = {
-            "rounds": 0,
-            "sums": defaultdict(lambda: torch.zeros(agents, device=self.device)),
-            "notes": defaultdict(int),
-            "gift_weights": torch.zeros(agents, agents, device=self.device, dtype=torch.float64),
-            "gift_steps": torch.zeros(agents, device=self.device, dtype=torch.float64),
-            "rewards": torch.zeros(agents, device=self.device, dtype=torch.float64),
-            "rewards_after_gifting": torch.zeros(agents, device=self.device, dtype=torch.float64),
-            "measured": {},
-        }
-
-    def _note(self, values: dict[str, Tensor]) -> None:
-        for name, value in values.items():
-            self._report["sums"][name] += value
-            self._report["notes"][name] += 1
-
-    def _report_gifts(self, data: TensorRollout, learnt: LearntRewards, recorded: Tensor) -> None:
-        extrinsic = data.rewards.sum((1, 2)).double()
-        self._report["rewards"] += extrinsic
-        after = learnt.rewards.sum((1, 2)).double() if learnt.moved else extrinsic
-        self._report["rewards_after_gifting"] += after
-        measured: dict[str, Moments] = self._report["measured"]
-        for name, moments in learnt.measured.items():
-            measured[name] = measured[name] + moments if name in measured else moments
-        if learnt.gift_weights is None:
-            return
-        present = data.active[:, recorded]
-        weights = learnt.gift_weights[recorded] * present.T.unsqueeze(-1)
-        self._report["gift_weights"] += weights.sum(0)
-        self._report["gift_steps"] += present.sum(1)
-
     def collect_report(self) -> dict[str, Any]:
-        """Means per agent since the last call, and then a new start.
+        """`LearnerReport.collect` since the last call, with `lr` and `epsilon`, where the schedules are."""
+        collected = self._report.collect(self.hook.moves_rewards())
+        self._report = self._new_report()
+        return {**collected, "lr": self._schedules.lr, "epsilon": self._schedules.epsilon}
 
-        Returns:
-            `learner`: metric -> `(N,)` mean over updates. `measured`: metric -> `(N,)` mean over recorded
-                steps, and `<metric>_std` with its standard deviation; NaN where none was recorded.
-                `gift_weights` `(N, N)` mean over recorded steps, with `gift_steps` `(N,)`; NaN where none was
-                recorded and where gifts are no shares of a reward, None if the hook gives nothing away.
-                `rewards` and `rewards_after_gifting`: sums `(N,)` over the rounds. `lr` and `epsilon`: where
-                the schedules are.
-        """
-        report, moves = self._report, self.hook.moves_rewards()
-        steps = report["gift_steps"].unsqueeze(-1)
-        result = {
-            "learner": {
-                name: (total / report["notes"][name]).cpu().numpy() for name, total in report["sums"].items()
-            },
-            "measured": _means_and_stds(report["measured"]),
-            "gift_weights": (report["gift_weights"] / steps).cpu().numpy() if moves else None,
-            "gift_steps": report["gift_steps"].cpu().numpy(),
-            "rewards": report["rewards"].cpu().numpy(),
-            "rewards_after_gifting": report["rewards_after_gifting"].cpu().numpy(),
-            "lr": self._schedules.lr,
-            "epsilon": self._schedules.epsilon,
-        }
-        self._reset_report()
-        return result
+    def _new_report(self) -> LearnerReport:
+        return LearnerReport(len(self._modules()), self.device)
 
     # --- state ------------------------------------------------------------------------------------
 
@@ -395,13 +339,6 @@ class SocialLearner(TorchLearner):
             self._carry.set_state(social["carry"], self.device)
             self._recorder.bit_generator.state = social["recorder"]
             self._shuffler.set_state(torch.as_tensor(social["shuffler"]))
-
-
-def _means_and_stds(measured: dict[str, Moments]) -> dict[str, NDArray[np.float64]]:
-    """Name -> `(N,)` means, and each with `_std` its standard deviation."""
-    means = {name: moments.mean().cpu().numpy() for name, moments in measured.items()}
-    stds = {f"{name}_std": moments.std().cpu().numpy() for name, moments in measured.items()}
-    return means | stds
 
 
 def _sample_columns(values: Tensor, rows: Tensor | None) -> Tensor:

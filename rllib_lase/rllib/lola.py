@@ -81,7 +81,9 @@ class LOLALearner(SocialLearner):
     def _update_policies(self, data: TensorRollout, learnt: LearntRewards) -> None:
         if self.settings.lola_form == "exact":
             exact = self._exact_values()
-            self._note({"value_per_step": torch.stack(exact(*self._logits())) * (1 - self.settings.gamma)})
+            self._report.note(
+                {"value_per_step": torch.stack(exact(*self._logits())) * (1 - self.settings.gamma)}
+            )
             self._ascend([exact, exact])
             return
         advantages = self._advantages(data, learnt)
@@ -111,7 +113,7 @@ class LOLALearner(SocialLearner):
             half = gradient.to(table.dtype) / 2
             table.grad = torch.stack([-half, half])
             optimizer.step()
-        self._note({"policy_grad_norm": torch.stack([gradient.norm() for gradient in gradients])})
+        self._report.note({"policy_grad_norm": torch.stack([gradient.norm() for gradient in gradients])})
 
     def _logits(self) -> list[Tensor]:
         """Both players' logits of cooperation, `(5,)` float64 each."""
@@ -166,7 +168,7 @@ class LOLALearner(SocialLearner):
             torch.autograd.backward(loss)
             optimizer.step()
             losses.append(loss.detach())
-        self._note({"vf_loss": torch.stack(losses)})
+        self._report.note({"vf_loss": torch.stack(losses)})
 
 
 def matrix_params(config: Any) -> MatrixParams:

@@ -301,14 +301,18 @@ def test_weights_of_an_agent_do_not_depend_on_how_many_others_there_are():
 
 def test_a_preference_follows_the_env_steps_and_its_figures_are_reported():
     learner = make_learner(
-        "si", influence_weight_end=1.0, influence_ramp_fraction=0.5, schedule_env_steps=800
+        "si",
+        influence_weight_end=1.0,
+        influence_ramp_fraction=0.5,
+        schedule_env_steps=800,
+        record_fraction=1.0,
     )
     weights = []
     for env_steps in (0, 100, 400, 800):
         learner.update(training_data=TrainingData(batch=rollout_for()), timesteps={"env_steps": env_steps})
         weights.append(learner.hook.influence_weight)
     assert np.allclose(weights, [0, 0.25, 1, 1])
-    influence = learner.collect_report()["learner"]["influence"]
+    influence = learner.collect_report()["measured"]["influence"]
     assert influence.shape == (3,)
     assert (influence > 0).all()
 

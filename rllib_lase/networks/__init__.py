@@ -1,0 +1,24 @@
+"""The networks, one agent each; plain torch, knowing neither games nor RLlib.
+
+Convolutions are 3x3 without padding. Observations come as their environment's dtype and are cast here.
+"""
+
+from rllib_lase.networks.conversion import ConversionNet
+from rllib_lase.networks.layers import AgentLinear, Encoder, Identity, share_parameters
+from rllib_lase.networks.moa import MOANet
+from rllib_lase.networks.policy import ActorHead, PolicyNet, PolicyOutput, RefusingActorHead
+from rllib_lase.networks.sr import SRNet
+
+__all__ = [
+    "ActorHead",
+    "AgentLinear",
+    "ConversionNet",
+    "Encoder",
+    "Identity",
+    "MOANet",
+    "PolicyNet",
+    "PolicyOutput",
+    "RefusingActorHead",
+    "SRNet",
+    "share_parameters",
+]

@@ -1,0 +1,172 @@
+"""The policy: encoder, fully connected layer, optional LSTM, heads of actor and critic."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from rllib_lase.networks.layers import AgentLinear, Encoder, Identity, first_linear, initialise
+
+#: Probability with which an untrained policy refuses gifts, where it may.
+INITIAL_REFUSAL = 0.1
+
+
+class PolicyOutput(NamedTuple):
+    """Heads of the policy: `action_dist_inputs` (..., A), `vf_preds` (...)."""
+
+    action_dist_inputs: Tensor
+    vf_preds: Tensor
+
+
+class ActorHead(nn.Linear):
+    """Linear layer to the logits of all actions."""
+
+    def start(self) -> None:
+        """Initial weights that make all actions nearly equally likely; after `initialise`."""
+        with torch.no_grad():
+            self.weight.mul_(0.01)
+
+    def joint(self) -> tuple[Tensor, Tensor]:
+        """Weights `(A', width)` and biases `(A',)` of a linear layer that gives the logits of all actions."""
+        return self.weight, self.bias
+
+
+class RefusingActorHead(ActorHead):
+    """Logits of 2A actions from A + 1: action a, and a + A, which plays a and refuses gifts.
+
+    What is played and whether gifts are refused are independent given the observation: the logit of a + A is
+    that of a plus the refusal's, whose sigmoid is the probability of refusing.
+    """
+
+    def __init__(self, width: int, num_actions: int) -> None:
+        """Builds the layer.
+
+        Args:
+            width: Units of the layer below.
+            num_actions: 2A.
+        """
+        super().__init__(width, num_actions // 2 + 1)
+
+    def start(self) -> None:
+        """As all actors; gifts are refused with probability `INITIAL_REFUSAL`."""
+        super().start()
+        with torch.no_grad():
+            self.bias[-1] = math.log(INITIAL_REFUSAL / (1 - INITIAL_REFUSAL))
+
+    def joint(self) -> tuple[Tensor, Tensor]:
+        """The logits of 2A actions are linear, too: the refusal's row is added to every action's."""
+        weight, bias = self.weight[:-1], self.bias[:-1]
+        return torch.cat([weight, weight + self.weight[-1]]), torch.cat([bias, bias + self.bias[-1]])
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits `(..., 2A)` of `(..., width)`."""
+        logits: Tensor = super().forward(features)
+        actions, refusal = logits[..., :-1], logits[..., -1:]
+        return torch.cat([actions, actions + refusal], -1)
+
+
+class PolicyNet(nn.Module):
+    """Encoder, fully connected layer, optional LSTM, separate linear actor and critic heads.
+
+    Without a fully connected layer (`hidden_size=None`) the heads read the encoder's features: on one-hot
+    observations that is a table.
+    """
+
+    def __init__(
+        self,
+        obs_shape: tuple[int, ...],
+        num_actions: int,
+        hidden_size: int | None,
+        lstm_size: int | None,
+        refuses_gifts: bool = False,
+        identity: Identity | None = None,
+    ) -> None:
+        """Builds the network.
+
+        Args:
+            obs_shape: Shape of the agent's own observation.
+            num_actions: Number of the agent's own actions, added ones included.
+            hidden_size: Units of the fully connected layer; None leaves it out.
+            lstm_size: Units of the LSTM, or None for a feed-forward policy.
+            refuses_gifts: Whether the second half of the actions are the first with gifts refused.
+            identity: Whose it is, if agents share their parameters.
+        """
+        super().__init__()
+        self.encoder = Encoder(obs_shape)
+        width = self.encoder.out_features
+        self.fc: nn.Linear | AgentLinear | None = None
+        if hidden_size is not None:
+            self.fc = first_linear(width, hidden_size, identity)
+            width = hidden_size
+        self.lstm = None if lstm_size is None else nn.LSTM(width, lstm_size)
+        width = width if lstm_size is None else lstm_size
+        self.pi = (RefusingActorHead if refuses_gifts else ActorHead)(width, num_actions)
+        self.vf = nn.Linear(width, 1)
+        initialise(self)
+        self.pi.start()
+
+    def heads(self, features: Tensor) -> PolicyOutput:
+        """Actor and critic on the last hidden layer, `(..., width)`."""
+        return PolicyOutput(self.pi(features), self.vf(features).squeeze(-1))
+
+    def hidden(self, obs: Tensor) -> Tensor:
+        """The layer below LSTM and heads, `(M, hidden_size)`."""
+        features: Tensor = self.encoder(obs.float())
+        return features if self.fc is None else torch.relu(self.fc(features))
+
+    def forward(self, obs: Tensor) -> PolicyOutput:
+        """Feed-forward policy on observations `(M, *obs)`."""
+        return self.heads(self.hidden(obs))
+
+    def forward_sequence(self, obs: Tensor, state: Tensor, resets: Tensor) -> tuple[PolicyOutput, Tensor]:
+        """Recurrent policy over a fragment with resets inside; equal to stepping it.
+
+        Args:
+            obs: `(T, B, *obs)`.
+            state: `(B, 2 * lstm_size)`, hidden and cell state at the fragment's start.
+            resets: `(T, B)` bool, the state is zeroed before step t (an episode begins).
+
+        Returns:
+            Heads `(T, B, ...)` and the state after the last step.
+        """
+        if self.lstm is None:
+            raise TypeError("forward_sequence needs a recurrent policy; set use_lstm=True")
+        steps, copies = obs.shape[:2]
+        inputs = self.hidden(obs.flatten(0, 1)).unflatten(0, (steps, copies))
+        cuts = [0, *(t for t in torch.nonzero(resets.any(1)).flatten().tolist() if t > 0), steps]
+        outputs = []
+        for start, stop in itertools.pairwise(cuts):
+            state = state * (~resets[start]).unsqueeze(-1).to(state.dtype)
+            hidden, cell = state.chunk(2, -1)
+            out, (hidden, cell) = self.lstm(
+                inputs[start:stop], (hidden.unsqueeze(0).contiguous(), cell.unsqueeze(0).contiguous())
+            )
+            outputs.append(out)
+            state = torch.cat([hidden.squeeze(0), cell.squeeze(0)], -1)
+        return self.heads(torch.cat(outputs)), state
+
+    def forward_fragment(self, obs: Tensor, state: Tensor | None, dones: Tensor) -> PolicyOutput:
+        """Heads over a whole fragment, recurrent or not.
+
+        Args:
+            obs: `(T, B, *obs)`.
+            state: `(B, 2 * lstm_size)` at the fragment's start; None for a feed-forward policy.
+            dones: `(T, B)` bool, the copy's episode ended in step t, so that the next one begins in t + 1.
+
+        Returns:
+            Heads `(T, B, ...)`.
+
+        Raises:
+            ValueError: if the policy is recurrent and there is no state.
+        """
+        if self.lstm is None:
+            flat = self(obs.flatten(0, 1))
+            return PolicyOutput(*(head.unflatten(0, obs.shape[:2]) for head in flat))
+        if state is None:
+            raise ValueError("a recurrent policy needs state_in; the rollout has none")
+        resets = torch.cat([torch.zeros_like(dones[:1]), dones[:-1]])
+        return self.forward_sequence(obs, state, resets)[0]
