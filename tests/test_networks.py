@@ -62,7 +62,7 @@ def test_networks_with_shared_parameters_hold_the_same_tensors_and_act_alike_but
     lstm_size,
 ):
     torch.manual_seed(0)
-    nets = [PolicyNet((7, 5, 5), 6, 16, lstm_size, Identity(3, own)) for own in range(3)]
+    nets = [PolicyNet((7, 5, 5), 6, 16, lstm_size, identity=Identity(3, own)) for own in range(3)]
     share_parameters(nets)
     owned = dict(nets[0].named_parameters())
     assert all(owned[name] is value for net in nets[1:] for name, value in net.named_parameters())

@@ -32,7 +32,7 @@ def exact_values(
     Returns:
         Both players' values, scalars; times 1 - gamma they are rewards per step.
 
-    Source: Foerster et al. 2018 (LOLA), Section 5.2 and appendix.
+    Source: Foerster et al. 2018 (LOLA), the exact value function of the iterated prisoner's dilemma.
     """
     view = torch.tensor(CO_PLAYERS_VIEW, device=logits.device)
     own, other = torch.sigmoid(logits), torch.sigmoid(co_player_logits)[view]
@@ -61,8 +61,8 @@ def lola_gradient(
     Returns:
         `(5,)`, d V_1(theta_1, theta_2 + delta theta_2(theta_1)) / d theta_1.
 
-    Source: Foerster et al. 2018 (LOLA), Eq. 4.1, without its Taylor expansion, as in Foerster et al. 2018
-    (DiCE), Section 5.
+    Source: Foerster et al. 2018 (LOLA), without its Taylor expansion, as in Foerster et al. 2018
+    (DiCE).
     """
     own = logits.detach().requires_grad_()
     other = co_player_logits.detach().requires_grad_()
@@ -90,7 +90,7 @@ def dice_value(log_ratios: Tensor, advantages: Tensor, starts: Tensor, gamma: fl
     Returns:
         A scalar.
 
-    Source: Foerster et al. 2018 (DiCE), Eq. 5, 6; baseline of Mao et al. 2018; advantages in place of
+    Source: Foerster et al. 2018 (DiCE); baseline of Mao et al. 2018; advantages in place of
     returns, Farquhar et al. 2019 (Loaded DiCE).
     """
     first = starts.clone()

@@ -242,7 +242,7 @@ class StockAlgorithm:
             num_episodes=self.num_episodes,
             finished=finished,
             learner=_learner_report(result.get(LEARNER_RESULTS, {}), self._agent_ids)
-            | {"gift_weights": None, "epsilon": self.epsilon},
+            | {"measured": {}, "gift_weights": None, "epsilon": self.epsilon},
             iteration_env_steps=self.env_steps - before,
         )
 

@@ -46,10 +46,14 @@ class LOLAHook(IndependentHook):
             )
 
     def make_policy(self, agent: int) -> PolicyNet:
-        """A table: logits of normal spread, and of both actions one the other's negative; a critic."""
+        """A table: logits of normal spread, each action's the other's negative, and a critic of zeros.
+
+        A critic of random values would be taken for advantages, and the first lookaheads led astray.
+        """
         del agent
         policy = PolicyNet((NUM_STATES,), NUM_ACTIONS, hidden_size=None, lstm_size=None)
         halves = torch.randn(NUM_STATES) * self.settings.initial_logit_std / 2
         with torch.no_grad():
             policy.pi.weight.copy_(torch.stack([halves, -halves]))
+            policy.vf.weight.zero_()
         return policy

@@ -14,7 +14,9 @@ from rllib_lase.social.hook import LearntRewards
 from tests.rllib.line_env import Line
 from tests.rollouts import random_rollout
 
-CONFIGS = {algo: spec.config_class() for algo, spec in ALGORITHMS.items()}
+CONFIGS = {
+    algo: spec.config_class() for algo, spec in ALGORITHMS.items() if spec.unsupported("cleanup") is None
+}
 
 
 #: Settings under which LASE is looked at: both rules for the SR policy, and all options beside the paper.

@@ -138,10 +138,9 @@ def test_agents_learn_from_the_weighted_sum_and_report_their_mean_influence():
     learnt, influence = hook.rewards(data, nets, everywhere(data)), hook.influence(data, nets)
     assert torch.allclose(learnt.rewards, 0.5 * data.rewards + 2 * influence)
     assert learnt.gift_weights is None
-    steps = data.active[0].sum()
-    assert learnt.figures["influence"].shape == (3,)
-    assert learnt.figures["influence"][0] == pytest.approx((influence[0].sum() / steps).item())
-    assert torch.equal(learnt.cpu().figures["influence"], learnt.figures["influence"])
+    mean = learnt.measured["influence"].mean()
+    assert mean.shape == (3,)
+    assert mean[0] == pytest.approx((influence[0].sum() / data.active[0].sum()).item())
 
 
 def test_untrained_models_see_almost_no_influence():
@@ -339,14 +338,15 @@ def test_a_restored_hook_draws_the_same_minibatches_and_has_the_same_weight():
 def test_visibility_is_refused_where_observations_have_no_planes_of_agents():
     seeing = SISettings(only_when_visible=True)
     for env in ("ipd", "matrix", "public_goods", "escape_room", "somebody_elses_game"):
-        (fault,) = seeing.faults_on(env)
-        assert fault.startswith("only_when_visible: True, but observations of " + env)
-        assert SISettings(only_when_visible=False).faults_on(env) == []
+        (fault,) = seeing.environment_problems(env, {})
+        assert fault.startswith("only_when_visible: ")
+        assert env in fault
+        assert SISettings(only_when_visible=False).environment_problems(env, {}) == []
 
 
 def test_the_defaults_count_visible_co_players_wherever_that_can_be_known():
     for game in GAMES:
-        possible = SISettings(only_when_visible=True).faults_on(game) == []
+        possible = SISettings(only_when_visible=True).environment_problems(game, {}) == []
         assert default_settings(game, ALGORITHMS["si"]).only_when_visible == possible, game
 
 
