@@ -43,13 +43,26 @@ COMMON: Mapping[str, Sequence[Any]] = {
     "lr": (5e-4, 1e-3, 2e-3),
     "entropy_coeff": (0.003, 0.01, 0.03, 0.05),
 }
-#: ... and what only that algorithm has.
-OWN: Mapping[str, Mapping[str, Sequence[Any]]] = {}
+_SR: Mapping[str, Sequence[Any]] = {"sr_policy_rule": ("eq5", "soft_q"), "sr_num_updates": (1, 2, 4)}
+#: ... and what only that algorithm has, or has on another scale.
+OWN: Mapping[str, Mapping[str, Sequence[Any]]] = {
+    "lase": _SR,
+    "lase_uniform": _SR,
+    "lase_oracle": _SR,
+    "lase_shared": _SR,
+    "ia": {"ia_alpha": (0.0, 0.5, 5.0), "ia_beta": (0.05, 0.5)},
+    "svo": {"svo_form": ("reward_angle", "linear"), "svo_degrees": (15.0, 30.0, 45.0, 60.0)},
+    "fixed_share": {"share": (0.25, 0.5, 0.75)},
+    "gifting": {"gift_budget": ("zero_sum", "fixed", "replenishable"), "gift_value": (0.3, 1.0)},
+    "si": {"influence_weight_end": (0.03, 0.1, 0.3, 1.0), "moa_num_updates": (1, 2, 4)},
+    "lola": {"lr": (0.25, 0.5, 1.0), "lookahead_lr": (0.5, 1.0, 1.5)},
+}
 
 
 def space_of(algo: str) -> dict[str, Sequence[Any]]:
-    """What is searched: setting -> the values it may take."""
-    return {**COMMON, **OWN.get(algo, {})}
+    """What is searched: setting -> the values it may take; nothing that the algorithm has no use for."""
+    unused = ALGORITHMS[algo].settings_class.unused
+    return {name: v for name, v in {**COMMON, **OWN.get(algo, {})}.items() if name not in unused}
 
 
 def search(game: str, algo: str, env_steps: int, num_configs: int, concurrent: int) -> pd.DataFrame:

@@ -14,7 +14,7 @@ def test_whatever_is_searched_is_a_setting_in_its_range(algo):
     assert set(ENV_STEPS) <= set(mixed_motive.GAMES)
     for name, values in space.items():
         for value in values:
-            assert getattr(default_settings("cleanup", spec).replace(**{name: value}), name) == value
+            assert getattr(default_settings("ipd", spec).replace(**{name: value}), name) == value
 
 
 def test_the_best_mean_over_seeds_is_chosen_and_ties_go_to_the_shipped_settings():
