@@ -9,7 +9,7 @@ import numpy.typing as npt
 from mixed_motive.encodings import PLANES
 from mixed_motive.games.beams import COLUMN_MASK, ROW_SHIFT
 from mixed_motive.kernels.jit import compiled
-from mixed_motive.kernels.words import load_word, reverse_bytes, store_word
+from mixed_motive.kernels.words import load_word, mark_block, reverse_bytes, store_word, transpose_block
 
 __all__ = ["new_scratch", "observe", "write_views"]
 
@@ -17,7 +17,9 @@ __all__ = ["new_scratch", "observe", "write_views"]
 _ROWS, _COLS = np.array([-1, 0, 1, 0]), np.array([0, 1, 0, -1])
 _COS, _SIN = np.array([1, 0, -1, 0]), np.array([0, 1, 0, -1])
 
-_ZERO, _ONE, _7, _8 = np.uint64(0), np.uint64(1), np.uint64(7), np.uint64(8)
+_ZERO, _ONE, _7, _8, _32 = np.uint64(0), np.uint64(1), np.uint64(7), np.uint64(8), np.uint64(32)
+# Bits of a cell: those of its object's code, and those of beams over it.
+_OBJECT, _CLEANING, _FINING = np.uint8(63), np.uint8(64), np.uint8(128)
 
 
 @compiled
@@ -39,15 +41,35 @@ def _turned_window(
     start = np.uint64(centre) - down_step * np.uint64(rows // 2) - right_step * np.uint64(cols // 2)
     num_rows, num_cols = np.uint64(rows), np.uint64(cols)
     if num_cols >= _8 and (facing == 0 or facing == 2):
-        # Eight cells at a time; the last eight of a row may have some that were copied already.
-        for r in range(num_rows):
+        # Eight cells at a time; the last eight may have some that were copied already.
+        for block in range(_ZERO, num_cols, _8):
+            c = block if block + _8 <= num_cols else num_cols - _8
+            to = first + c
+            if facing == 0:
+                word = start + c
+                for _ in range(num_rows):
+                    store_word(out, to, load_word(cells, word))
+                    to += num_cols
+                    word += down_step
+            else:
+                word = start - c - _7
+                for _ in range(num_rows):
+                    store_word(out, to, reverse_bytes(load_word(cells, word)))
+                    to += num_cols
+                    word += down_step
+    elif num_cols >= _8 and num_rows >= _8:
+        # A row of the window is a column of the map, read from above or from below.
+        for row_block in range(_ZERO, num_rows, _8):
+            r = row_block if row_block + _8 <= num_rows else num_rows - _8
             for block in range(_ZERO, num_cols, _8):
                 c = block if block + _8 <= num_cols else num_cols - _8
-                if facing == 0:
-                    word = load_word(cells, start + r * down_step + c)
+                word = start + c * right_step
+                to = first + r * num_cols + c
+                if facing == 3:
+                    transpose_block(cells, word + r, right_step, out, to, num_cols)
                 else:
-                    word = reverse_bytes(load_word(cells, start + r * down_step - c - _7))
-                store_word(out, first + r * num_cols + c, word)
+                    to += _7 * num_cols
+                    transpose_block(cells, word - r - _7, right_step, out, to, _ZERO - num_cols)
     else:
         k = first
         for _ in range(num_rows):
@@ -101,6 +123,25 @@ def _write_codes(
 
 
 @compiled
+def _mark_plane(
+    window: npt.NDArray[np.uint8],
+    mask: np.uint8,
+    code: np.uint8,
+    obs: npt.NDArray[np.uint8],
+    first: np.uint64,
+    size: np.uint64,
+) -> None:
+    """Write from index `first` on 1 where the mask's bits of the window's cells are the code, else 0."""
+    if size >= _32:  # 32 cells at a time, as above
+        for block in range(_ZERO, size, _32):
+            k = block if block + _32 <= size else size - _32
+            mark_block(window, k, mask, code, obs, first + k)
+    else:
+        for k in range(size):
+            obs[first + k] = (window[k] & mask) == code
+
+
+@compiled
 def _write_planes(
     b: int,
     cells: npt.NDArray[np.uint8],
@@ -120,19 +161,24 @@ def _write_planes(
     """A binary plane for each agent, each kind of object, each beam, and the outside."""
     num_agents, size = np.uint64(at.shape[0]), np.uint64(rows * cols)
     num_rows, num_cols = np.uint64(rows), np.uint64(cols)
-    first = np.uint64(b) * num_agents * (num_agents + np.uint64(outside)) * size
+    # Beams are bits on the map for as long as it is copied: objects stay seen below them.
+    for k in range(beams[b, 0]):
+        cells[_cell_of(beams[b, 1 + k], stride)] |= _FINING if beams[b, 1 + k] & 1 else _CLEANING
+    plane = np.uint64(b) * num_agents * (num_agents + np.uint64(outside)) * size
     for i in range(num_agents):
         _turned_window(cells, at[i], facing[b, i], stride, rows, cols, window, _ZERO)
         # Without branches: what is out of sight goes where the agent itself is in its own plane.
-        own = first + i * size + np.uint64(rows // 2 * cols + cols // 2)
-        plane, objects = first, first + (num_agents - _ONE) * size
+        first, own = plane, plane + i * size + np.uint64(rows // 2 * cols + cols // 2)
         for k in range(num_agents * size):
             obs[plane + k] = 0
         plane += num_agents * size
         for kind in range(1, outside + 1):
-            code = np.uint8(kind)
-            for k in range(size):
-                obs[plane + k] = window[k] == code
+            mask, code = _OBJECT, np.uint8(kind)
+            if kind == fire_beam:
+                mask, code = _FINING, _FINING
+            elif kind == clean_beam:
+                mask, code = _CLEANING, _CLEANING
+            _mark_plane(window, mask, code, obs, plane, size)
             plane += size
         cos, sin = _COS[facing[b, i]], _SIN[facing[b, i]]
         for j in range(num_agents):
@@ -141,16 +187,8 @@ def _write_planes(
             c = np.uint64(cols // 2 + down * sin + across * cos)
             seen = (r < num_rows) & (c < num_cols)  # a negative number is a huge one
             obs[first + j * size + r * num_cols + c if seen else own] = 1
-        own_row, own_col = at[i] // stride, at[i] % stride
-        for k in range(beams[b, 0]):
-            entry = np.int64(beams[b, np.uint64(1 + k)])
-            down, across = (entry >> ROW_SHIFT) - own_row, (entry >> 1 & COLUMN_MASK) - own_col
-            r = np.uint64(rows // 2 + down * cos - across * sin)
-            c = np.uint64(cols // 2 + down * sin + across * cos)
-            seen = (r < num_rows) & (c < num_cols)
-            beam = np.uint64(fire_beam if entry & 1 else clean_beam)
-            obs[objects + beam * size + r * num_cols + c if seen else own] = 1
-        first = plane
+    for k in range(beams[b, 0]):
+        cells[_cell_of(beams[b, 1 + k], stride)] &= _OBJECT
 
 
 @compiled
