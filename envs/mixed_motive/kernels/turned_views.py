@@ -8,10 +8,10 @@ import numpy.typing as npt
 
 from mixed_motive.encodings import PLANES
 from mixed_motive.games.beams import COLUMN_MASK, ROW_SHIFT
-from mixed_motive.kernels.jit import compiled
+from mixed_motive.kernels.jit import compiled, inner
 from mixed_motive.kernels.words import load_word, mark_block, reverse_bytes, store_word, transpose_block
 
-__all__ = ["new_scratch", "observe", "write_views"]
+__all__ = ["observe", "scratch_size", "write_views"]
 
 # Rows and columns of one step up, right, down, left; cosine and sine of these facings.
 _ROWS, _COLS = np.array([-1, 0, 1, 0]), np.array([0, 1, 0, -1])
@@ -22,7 +22,7 @@ _ZERO, _ONE, _7, _8, _32 = np.uint64(0), np.uint64(1), np.uint64(7), np.uint64(8
 _OBJECT, _CLEANING, _FINING = np.uint8(63), np.uint8(64), np.uint8(128)
 
 
-@compiled
+@inner
 def _turned_window(
     cells: npt.NDArray[np.uint8],
     centre: int,
@@ -81,13 +81,13 @@ def _turned_window(
             start += down_step
 
 
-@compiled
+@inner
 def _cell_of(entry: int, stride: int) -> np.uint64:
     """The cell of an entry in the list of beams."""
     return np.uint64((entry >> ROW_SHIFT) * stride + (entry >> 1 & COLUMN_MASK))
 
 
-@compiled
+@inner
 def _write_codes(
     b: int,
     cells: npt.NDArray[np.uint8],
@@ -108,7 +108,9 @@ def _write_codes(
     for k in range(num_beams):
         cell = _cell_of(beams[b, 1 + k], stride)
         covered[k] = cells[cell]
-        cells[cell] = max(cells[cell], fire_beam if beams[b, 1 + k] & 1 else clean_beam)
+        beam = fire_beam if beams[b, 1 + k] & 1 else clean_beam
+        if cells[cell] < beam:
+            cells[cell] = beam
     for i in range(num_agents):
         covered[num_beams + i] = cells[np.uint64(at[i])]
         cells[np.uint64(at[i])] = outside + 1 + i
@@ -122,7 +124,7 @@ def _write_codes(
         cells[_cell_of(beams[b, 1 + k], stride)] = covered[k]
 
 
-@compiled
+@inner
 def _mark_plane(
     window: npt.NDArray[np.uint8],
     mask: np.uint8,
@@ -141,7 +143,7 @@ def _mark_plane(
             obs[first + k] = (window[k] & mask) == code
 
 
-@compiled
+@inner
 def _write_planes(
     b: int,
     cells: npt.NDArray[np.uint8],
@@ -191,7 +193,7 @@ def _write_planes(
         cells[_cell_of(beams[b, 1 + k], stride)] &= _OBJECT
 
 
-@compiled
+@inner
 def write_views(
     b: int,
     encoding: int,
@@ -230,7 +232,7 @@ def write_views(
         fire_beam: Code of the beam that fines.
         outside: Code of walls and outside; agents follow.
         at: (N,) scratch.
-        scratch: As large as `new_scratch` makes it.
+        scratch: Of `scratch_size` or more.
     """
     for i in range(at.shape[0]):
         at[i] = (positions[b, i, 0] + border_rows) * stride + positions[b, i, 1] + border_cols
@@ -257,10 +259,11 @@ def write_views(
         )
 
 
-@compiled
-def new_scratch(rows: int, cols: int, beams: npt.NDArray[np.int32], num_agents: int) -> npt.NDArray[np.uint8]:
-    """Scratch for `write_views`: one window, or what beams and agents cover."""
-    return np.empty(max(rows * cols, beams.shape[1] + num_agents), np.uint8)
+@inner
+def scratch_size(rows: int, cols: int, beams: npt.NDArray[np.int32], num_agents: int) -> int:
+    """Bytes of scratch for `write_views`: one window, or what beams and agents cover."""
+    covered = beams.shape[1] + num_agents
+    return rows * cols if rows * cols > covered else covered
 
 
 @compiled
@@ -285,7 +288,8 @@ def observe(
     stride = cells.shape[2]
     flat_cells = cells.reshape((num_envs, cells.size // num_envs))
     flat_obs = obs.reshape(obs.size)
-    at, scratch = np.empty(num_agents, np.int64), new_scratch(rows, cols, beams, num_agents)
+    at = np.empty(num_agents, np.int64)
+    scratch = np.empty(scratch_size(rows, cols, beams, num_agents), np.uint8)
     for b in range(num_envs):
         write_views(
             b,

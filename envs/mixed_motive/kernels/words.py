@@ -10,7 +10,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from mixed_motive.kernels.jit import compiled
+from mixed_motive.kernels.jit import inner
 
 __all__ = ["load_word", "mark_block", "prefetch", "reverse_bytes", "store_word", "transpose_block"]
 
@@ -124,7 +124,7 @@ transpose_block: Any = intrinsic(_transpose_block)
 mark_block: Any = intrinsic(_mark_block)
 
 
-@compiled
+@inner
 def reverse_bytes(word: np.uint64) -> np.uint64:
     """The bytes in the opposite order."""
     word = ((word >> _8) & _EVEN_BYTES) | ((word & _EVEN_BYTES) << _8)
