@@ -55,10 +55,10 @@ def test_compiled_code_follows_a_change_in_any_file_that_it_is_made_from(tmp_pat
 
 
 def test_without_a_folder_for_the_cache_games_are_compiled_with_a_warning(monkeypatch):
-    def njit(nogil, cache=False):
+    def njit(cache=False, **options):
         if cache:
             raise RuntimeError("cannot cache function: no locator available")
-        return original(nogil=nogil)
+        return original(**options)
 
     original = numba.njit
     monkeypatch.setattr(jit.numba, "njit", njit)

@@ -7,7 +7,7 @@ from mixed_motive.games.beam_cleanup import APPLE, WASTE
 from mixed_motive.games.beams import DRAW_START_OBJECT, DRAW_WASTE, DRAW_WASTE_CELL
 from mixed_motive.kernels import rng
 from mixed_motive.kernels.beams import act, begin, grow, place, settle, shoot, vacate
-from mixed_motive.kernels.jit import compiled
+from mixed_motive.kernels.jit import compiled, inner
 from mixed_motive.kernels.shared import (
     EPISODE,
     NUM_REGISTERS,
@@ -17,7 +17,7 @@ from mixed_motive.kernels.shared import (
     refusal,
     start_key,
 )
-from mixed_motive.kernels.turned_views import new_scratch, observe, write_views
+from mixed_motive.kernels.turned_views import observe, scratch_size, write_views
 
 __all__ = ["WASTE_LEFT", "observe", "reset", "step"]
 
@@ -27,7 +27,7 @@ WASTE_LEFT = NUM_REGISTERS
 _ONE = np.uint64(1)
 
 
-@compiled
+@inner
 def _start(
     b: int,
     registers: npt.NDArray[np.uint64],
@@ -44,9 +44,10 @@ def _start(
     orchard: npt.NDArray[np.int64],
     river: npt.NDArray[np.int64],
     initial_waste: int,
+    at: npt.NDArray[np.int64],
 ) -> None:
     key = start_key(b, registers)
-    place(b, key, positions, facing, frozen, beams, stride, border_rows, border_cols, floor, turning)
+    place(b, key, positions, facing, frozen, beams, stride, border_rows, border_cols, floor, turning, at)
     for k in range(orchard.shape[0]):
         cells[orchard[k]] = 0
     missing = initial_waste
@@ -55,6 +56,33 @@ def _start(
         cells[river[k]] = WASTE if wasted else 0
         missing -= wasted
     registers[b, WASTE_LEFT] = initial_waste
+
+
+@inner
+def _pollute(
+    b: int,
+    key: np.uint64,
+    registers: npt.NDArray[np.uint64],
+    cells: npt.NDArray[np.uint8],
+    river: npt.NDArray[np.int64],
+    waste: np.int64 | int,
+    waste_delay: int,
+    waste_chances: npt.NDArray[np.float64],
+) -> None:
+    """Count the waste that the beams left, and let it appear on one more cell of the river, or not."""
+    registers[b, WASTE_LEFT] = waste
+    if (
+        np.int64(registers[b, STEP]) > waste_delay
+        and waste_chances[waste] > 0.0
+        and rng.uniform(rng.draw(key, DRAW_WASTE)) < waste_chances[waste]
+    ):
+        tries = 0
+        cell = river[rng.below(rng.draw(key, DRAW_WASTE_CELL), river.shape[0])]
+        while cells[cell] == WASTE:
+            tries += 1
+            cell = river[rng.below(rng.draw(key, DRAW_WASTE_CELL + tries), river.shape[0])]
+        cells[cell] = WASTE
+        registers[b, WASTE_LEFT] = waste + 1
 
 
 @compiled
@@ -93,7 +121,8 @@ def reset(
     """Start the episode named in `registers` in every copy."""
     num_envs, num_agents, stride = positions.shape[0], positions.shape[1], cells.shape[2]
     flat_cells, flat_obs = cells.reshape((num_envs, cells.shape[1] * stride)), obs.reshape(obs.size)
-    at, scratch = np.empty(num_agents, np.int64), new_scratch(rows, cols, beams, num_agents)
+    at = np.empty(num_agents, np.int64)
+    scratch = np.empty(scratch_size(rows, cols, beams, num_agents), np.uint8)
     for b in range(num_envs):
         _start(
             b,
@@ -111,6 +140,7 @@ def reset(
             orchard,
             river,
             initial_waste,
+            at,
         )
         # Not by `observe`, which need not be compiled then.
         write_views(
@@ -179,16 +209,18 @@ def step(
     """Step every copy and return -1; or change nothing and return the reason, see `refusal`."""
     clean_action = 7 if turning else 5
     fire_action = clean_action + 1 if fire_length > 0 else -1
-    refused = refusal(actions, max(clean_action, fire_action) + 1, registers)
+    refused = refusal(actions, clean_action + 1 + (fire_length > 0), registers)
     if refused != -1:
         return refused
     num_envs, num_agents, stride = positions.shape[0], positions.shape[1], cells.shape[2]
     flat_cells = cells.reshape((num_envs, cells.shape[1] * stride))
     flat_obs, flat_final_obs = obs.reshape(obs.size), final_obs.reshape(obs.size)
     order, at = np.empty(num_agents, np.int64), np.empty(num_agents, np.int64)
-    occupant = np.zeros(flat_cells.shape[1], np.uint8)
+    occupant = np.empty(flat_cells.shape[1], np.uint8)
+    for k in range(occupant.shape[0]):
+        occupant[k] = 0
     grown, near = np.empty(orchard.shape[0], np.int64), np.empty(0, np.int64)
-    scratch = new_scratch(rows, cols, beams, num_agents)
+    scratch = np.empty(scratch_size(rows, cols, beams, num_agents), np.uint8)
     for b in range(num_envs):
         key, flat = next_step_key(b, registers), flat_cells[b]
         begin(b, key, flat, positions, beams, counts, stride, border_rows, border_cols, order, at, occupant)
@@ -233,20 +265,7 @@ def step(
         settle(b, frozen, rewards, counts, fire_length > 0, fire_cost, hit_cost, hit_freeze)
 
         waste = np.int64(registers[b, WASTE_LEFT]) - cleaned
-        if (
-            np.int64(registers[b, STEP]) > waste_delay
-            and waste_chances[waste] > 0.0
-            and rng.uniform(rng.draw(key, DRAW_WASTE)) < waste_chances[waste]
-        ):
-            tries = 0
-            cell = river[rng.below(rng.draw(key, DRAW_WASTE_CELL), river.shape[0])]
-            while flat[cell] == WASTE:
-                tries += 1
-                cell = river[rng.below(rng.draw(key, DRAW_WASTE_CELL + tries), river.shape[0])]
-            flat[cell] = WASTE
-            registers[b, WASTE_LEFT] = waste + 1
-        else:
-            registers[b, WASTE_LEFT] = waste
+        _pollute(b, key, registers, flat, river, waste, waste_delay, waste_chances)
         if apple_chances[waste] > 0.0:
             chances = apple_chances[waste : waste + 1]
             grow(key, flat, orchard, near, chances, candidate_bits, APPLE, occupant, grown)
@@ -292,6 +311,7 @@ def step(
                     orchard,
                     river,
                     initial_waste,
+                    at,
                 )
         write_views(
             b,

@@ -22,7 +22,7 @@ from mixed_motive.games.beams import (
 )
 from mixed_motive.games.moves import STAY
 from mixed_motive.kernels import rng
-from mixed_motive.kernels.jit import compiled
+from mixed_motive.kernels.jit import inner
 from mixed_motive.kernels.words import prefetch
 
 __all__ = ["act", "begin", "grow", "place", "settle", "shoot", "vacate"]
@@ -41,7 +41,7 @@ for _k in range(64):
 _SEQUENCE = np.uint64(_DE_BRUIJN)
 
 
-@compiled
+@inner
 def place(
     b: int,
     key: np.uint64,
@@ -54,11 +54,11 @@ def place(
     border_cols: int,
     floor: npt.NDArray[np.int64],
     turning: bool,
+    chosen: npt.NDArray[np.int64],
 ) -> None:
     """Start of an episode: agents on distinct random cells of the floor, facing anywhere if they turn."""
-    num_agents = positions.shape[1]
-    chosen = np.empty(num_agents, np.int64)  # places in `floor`, in ascending order
-    for i in range(num_agents):
+    # `chosen` is scratch: places in `floor`, in ascending order.
+    for i in range(positions.shape[1]):
         k = rng.below(rng.draw(key, DRAW_START + i), floor.shape[0] - i)
         # The k-th place that no earlier agent has.
         m = 0
@@ -75,7 +75,7 @@ def place(
     beams[b, 0] = 0
 
 
-@compiled
+@inner
 def begin(
     b: int,
     key: np.uint64,
@@ -107,14 +107,14 @@ def begin(
         order[i], order[k] = order[k], order[i]
 
 
-@compiled
+@inner
 def vacate(at: npt.NDArray[np.int64], occupant: npt.NDArray[np.uint8]) -> None:
     """Take the agents off the scratch map."""
     for i in range(at.shape[0]):
         occupant[np.uint64(at[i])] = 0
 
 
-@compiled
+@inner
 def act(
     b: int,
     actions: npt.NDArray[np.int64],
@@ -157,7 +157,7 @@ def act(
             facing[b, i] = (facing[b, i] + 1) & 3
 
 
-@compiled
+@inner
 def _ray(
     b: int,
     cell: int,
@@ -192,7 +192,7 @@ def _ray(
     return end
 
 
-@compiled
+@inner
 def shoot(
     b: int,
     i: int,
@@ -244,7 +244,7 @@ def shoot(
     return cleaned
 
 
-@compiled
+@inner
 def settle(
     b: int,
     frozen: npt.NDArray[np.int32],
@@ -268,7 +268,7 @@ def settle(
         rewards[b, i] = reward
 
 
-@compiled
+@inner
 def grow(
     key: np.uint64,
     cells: npt.NDArray[np.uint8],
@@ -311,7 +311,10 @@ def grow(
             apples = 0
             for m in range(near.shape[0]):
                 apples += cells[np.uint64(cell + near[m])] == apple
-            if rng.uniform(rng.draw(key, DRAW_GROWTH + k)) * scale < chances[min(apples, most)]:
+            if (
+                rng.uniform(rng.draw(key, DRAW_GROWTH + k)) * scale
+                < chances[apples if apples < most else most]
+            ):
                 grown[num_grown] = cell
                 num_grown += 1
     for k in range(num_grown):

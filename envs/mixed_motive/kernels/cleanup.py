@@ -16,7 +16,7 @@ from mixed_motive.games.cleanup import (
 )
 from mixed_motive.games.moves import DOWN, LEFT, RIGHT, UP
 from mixed_motive.kernels import rng
-from mixed_motive.kernels.jit import compiled
+from mixed_motive.kernels.jit import compiled, inner
 from mixed_motive.kernels.shared import (
     EPISODE,
     NUM_REGISTERS,
@@ -39,7 +39,7 @@ WASTE_LEFT, APPLES_LEFT = NUM_REGISTERS, NUM_REGISTERS + 1
 _ONE = np.uint64(1)
 
 
-@compiled
+@inner
 def _start(
     b: int,
     registers: npt.NDArray[np.uint64],
@@ -86,7 +86,7 @@ def reset(
     observe(cells, positions, obs, encoding, NUM_OBJECTS, pad_rows, pad_cols)
 
 
-@compiled
+@inner
 def _act(
     b: int,
     key: np.uint64,

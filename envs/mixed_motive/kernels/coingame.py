@@ -7,7 +7,7 @@ from mixed_motive.encodings import PLANES
 from mixed_motive.games.coingame import DRAW_CELL, DRAW_COLOUR, DRAW_TIE, NUM_ACTIONS
 from mixed_motive.games.moves import DOWN, LEFT, RIGHT, UP
 from mixed_motive.kernels import rng
-from mixed_motive.kernels.jit import compiled
+from mixed_motive.kernels.jit import compiled, inner
 from mixed_motive.kernels.shared import (
     EPISODE,
     STEP,
@@ -24,7 +24,7 @@ __all__ = ["observe", "reset", "step"]
 _ONE = np.uint64(1)
 
 
-@compiled
+@inner
 def _random_cell(
     b: int, bits: np.uint64, positions: npt.NDArray[np.int32], height: int, width: int, avoids_agents: bool
 ) -> int:
@@ -48,7 +48,7 @@ def _random_cell(
     return cell
 
 
-@compiled
+@inner
 def _is_first_on_cell(b: int, i: int, positions: npt.NDArray[np.int32]) -> int:
     """1 if no agent before agent i is on its cell, else 0."""
     for j in range(i):
@@ -57,7 +57,7 @@ def _is_first_on_cell(b: int, i: int, positions: npt.NDArray[np.int32]) -> int:
     return 1
 
 
-@compiled
+@inner
 def _first(place: int, period: int) -> int:
     """The first row or column, from 0 on, at which a torus shows what it shows at `place`."""
     while place < 0:
@@ -67,7 +67,7 @@ def _first(place: int, period: int) -> int:
     return place
 
 
-@compiled
+@inner
 def _set_cell(
     b: int,
     cells: npt.NDArray[np.uint8],
@@ -93,7 +93,7 @@ def _set_cell(
         r += height
 
 
-@compiled
+@inner
 def _start(
     b: int,
     registers: npt.NDArray[np.uint64],
@@ -159,7 +159,7 @@ def observe(
         _write(b, encoding, cells, positions, flat_obs, pad_rows, pad_cols, torus)
 
 
-@compiled
+@inner
 def _write(
     b: int,
     encoding: int,
@@ -196,7 +196,7 @@ def _write(
                 r += height
 
 
-@compiled
+@inner
 def _move(
     b: int,
     actions: npt.NDArray[np.int64],
@@ -221,7 +221,7 @@ def _move(
         positions[b, i, 1] = col
 
 
-@compiled
+@inner
 def _pick(
     b: int,
     key: np.uint64,

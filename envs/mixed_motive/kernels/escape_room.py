@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mixed_motive.games.escape_room import DOOR, LEVER, NUM_ACTIONS, START
-from mixed_motive.kernels.jit import compiled
+from mixed_motive.kernels.jit import compiled, inner
 from mixed_motive.kernels.shared import ENDED, EPISODE, STEP, next_step_key, refusal, start_key
 
 __all__ = ["observe", "reset", "step"]
@@ -16,7 +16,7 @@ _ONE = np.uint64(1)
 _THREE = np.uint64(3)
 
 
-@compiled
+@inner
 def _write(b: int, places: npt.NDArray[np.uint8], obs: npt.NDArray[np.uint8]) -> None:
     num_agents = np.uint64(places.shape[1])
     for i in range(num_agents):

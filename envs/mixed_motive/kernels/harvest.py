@@ -5,16 +5,16 @@ import numpy.typing as npt
 
 from mixed_motive.games.harvest import APPLE
 from mixed_motive.kernels.beams import act, begin, grow, place, settle, shoot, vacate
-from mixed_motive.kernels.jit import compiled
+from mixed_motive.kernels.jit import compiled, inner
 from mixed_motive.kernels.shared import EPISODE, STEP, end_for_all, next_step_key, refusal, start_key
-from mixed_motive.kernels.turned_views import new_scratch, observe, write_views
+from mixed_motive.kernels.turned_views import observe, scratch_size, write_views
 
 __all__ = ["observe", "reset", "step"]
 
 _ONE = np.uint64(1)
 
 
-@compiled
+@inner
 def _start(
     b: int,
     registers: npt.NDArray[np.uint64],
@@ -29,9 +29,10 @@ def _start(
     turning: bool,
     floor: npt.NDArray[np.int64],
     orchard: npt.NDArray[np.int64],
+    at: npt.NDArray[np.int64],
 ) -> None:
     key = start_key(b, registers)
-    place(b, key, positions, facing, frozen, beams, stride, border_rows, border_cols, floor, turning)
+    place(b, key, positions, facing, frozen, beams, stride, border_rows, border_cols, floor, turning, at)
     for k in range(orchard.shape[0]):
         cells[orchard[k]] = APPLE
 
@@ -68,7 +69,8 @@ def reset(
     """Start the episode named in `registers` in every copy."""
     num_envs, num_agents, stride = positions.shape[0], positions.shape[1], cells.shape[2]
     flat_cells, flat_obs = cells.reshape((num_envs, cells.shape[1] * stride)), obs.reshape(obs.size)
-    at, scratch = np.empty(num_agents, np.int64), new_scratch(rows, cols, beams, num_agents)
+    at = np.empty(num_agents, np.int64)
+    scratch = np.empty(scratch_size(rows, cols, beams, num_agents), np.uint8)
     for b in range(num_envs):
         _start(
             b,
@@ -84,6 +86,7 @@ def reset(
             turning,
             floor,
             orchard,
+            at,
         )
         # Not by `observe`, which need not be compiled then.
         write_views(
@@ -148,15 +151,18 @@ def step(
     """Step every copy and return -1; or change nothing and return the reason, see `refusal`."""
     num_moves = 7 if turning else 5
     fire_action = num_moves if fire_length > 0 else -1
-    refused = refusal(actions, max(num_moves, fire_action + 1), registers)
+    refused = refusal(actions, num_moves + (fire_length > 0), registers)
     if refused != -1:
         return refused
     num_envs, num_agents, stride = positions.shape[0], positions.shape[1], cells.shape[2]
     flat_cells = cells.reshape((num_envs, cells.shape[1] * stride))
     flat_obs, flat_final_obs = obs.reshape(obs.size), final_obs.reshape(obs.size)
     order, at = np.empty(num_agents, np.int64), np.empty(num_agents, np.int64)
-    occupant = np.zeros(flat_cells.shape[1], np.uint8)
-    grown, scratch = np.empty(orchard.shape[0], np.int64), new_scratch(rows, cols, beams, num_agents)
+    occupant = np.empty(flat_cells.shape[1], np.uint8)
+    for k in range(occupant.shape[0]):
+        occupant[k] = 0
+    grown = np.empty(orchard.shape[0], np.int64)
+    scratch = np.empty(scratch_size(rows, cols, beams, num_agents), np.uint8)
     for b in range(num_envs):
         key, flat = next_step_key(b, registers), flat_cells[b]
         begin(b, key, flat, positions, beams, counts, stride, border_rows, border_cols, order, at, occupant)
@@ -237,6 +243,7 @@ def step(
                     turning,
                     floor,
                     orchard,
+                    at,
                 )
         write_views(
             b,

@@ -7,21 +7,25 @@ environment variable NUMBA_CACHE_DIR names another place.
 import contextlib
 import functools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+from numba.extending import register_jitable
 
-__all__ = ["compiled"]
+__all__ = ["compiled", "inner"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+# Without the GIL, without checks for division by zero, without an entry from C.
+_ENTRY: Mapping[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 
 
 def compiled(function: _F) -> _F:
     """Compile on the first call; from the cache where there is one that is up to date."""
     try:
-        dispatcher = numba.njit(nogil=True, cache=True)(function)
+        dispatcher = numba.njit(cache=True, **_ENTRY)(function)
     except RuntimeError:
         warnings.warn(
             "numba found no folder to keep compiled code in, so every process compiles the games again, for "
@@ -29,9 +33,17 @@ def compiled(function: _F) -> _F:
             RuntimeWarning,
             stacklevel=1,
         )
-        return cast(_F, numba.njit(nogil=True)(function))
+        return cast(_F, numba.njit(**_ENTRY)(function))
     _drop_outdated(Path(str(dispatcher.stats.cache_path)), function)
     return cast(_F, dispatcher)
+
+
+def inner(function: _F) -> _F:
+    """Compile as part of compiled functions, which must allocate what it needs; from Python it is as written.
+
+    An entry from Python, a cache and counted references for each would cost a game seconds on its first step.
+    """
+    return register_jitable(error_model="numpy", no_cfunc_wrapper=True, _nrt=False)(function)
 
 
 def _drop_outdated(folder: Path, function: Callable[..., Any]) -> None:

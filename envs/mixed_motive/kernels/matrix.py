@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mixed_motive.games.matrix import COOPERATE, NUM_ACTIONS, START
-from mixed_motive.kernels.jit import compiled
+from mixed_motive.kernels.jit import compiled, inner
 from mixed_motive.kernels.shared import EPISODE, STEP, end_for_all, next_step_key, refusal, start_key
 
 __all__ = ["observe", "reset", "step"]
@@ -12,7 +12,7 @@ __all__ = ["observe", "reset", "step"]
 _ONE = np.uint64(1)
 
 
-@compiled
+@inner
 def _write(b: int, outcome: np.int64 | int, obs: npt.NDArray[np.uint8]) -> None:
     # CD of one agent is DC of the other.
     mirrored = 3 - outcome if outcome == 1 or outcome == 2 else outcome

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mixed_motive.games.public_goods import NONE_YET
-from mixed_motive.kernels.jit import compiled
+from mixed_motive.kernels.jit import compiled, inner
 from mixed_motive.kernels.shared import EPISODE, STEP, end_for_all, next_step_key, refusal, start_key
 
 __all__ = ["observe", "reset", "step"]
@@ -15,7 +15,7 @@ __all__ = ["observe", "reset", "step"]
 _ONE = np.uint64(1)
 
 
-@compiled
+@inner
 def _write(b: int, levels: npt.NDArray[np.uint8], obs: npt.NDArray[np.uint8], num_levels: int) -> None:
     num_agents = np.uint64(levels.shape[1])
     started = levels[b, 0] == NONE_YET

@@ -7,7 +7,7 @@ kernels; `Draws` says the same in plain Python and serves the oracles.
 
 import numpy as np
 
-from mixed_motive.kernels.jit import compiled
+from mixed_motive.kernels.jit import compiled, inner
 
 __all__ = ["Draws", "below", "draw", "episode_key", "fold", "mix", "uniform"]
 
@@ -22,7 +22,7 @@ _GOLDEN, _MIX_1, _MIX_2, _SALT = np.uint64(GOLDEN), np.uint64(MIX_1), np.uint64(
 _30, _27, _31, _11, _32 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11), np.uint64(32)
 
 
-@compiled
+@inner
 def mix(x: np.uint64) -> np.uint64:
     """The finaliser of splitmix64: a bijection of 64 bits; every input bit reaches every output bit."""
     x = (x ^ (x >> _30)) * _MIX_1
@@ -30,7 +30,7 @@ def mix(x: np.uint64) -> np.uint64:
     return x ^ (x >> _31)
 
 
-@compiled
+@inner
 def fold(key: np.uint64, value: np.uint64) -> np.uint64:
     """The key below `key` with this number."""
     return mix(key + _GOLDEN * value)
@@ -42,19 +42,19 @@ def episode_key(seed: np.uint64, env_index: np.uint64, episode: np.uint64) -> np
     return fold(fold(mix(seed ^ _SALT), env_index), episode)
 
 
-@compiled
+@inner
 def draw(step_key: np.uint64, number: int) -> np.uint64:
     """64 random bits: the given draw of a step (`step_key` is ``fold(episode_key, step)``)."""
     return fold(step_key, np.uint64(number))
 
 
-@compiled
+@inner
 def uniform(bits: np.uint64) -> float:
     """A float in [0, 1), uniform on multiples of 2**-53."""
     return np.float64(bits >> _11) * TO_UNIT
 
 
-@compiled
+@inner
 def below(bits: np.uint64, bound: int) -> int:
     """An integer in [0, bound), for bounds below 2**31; uneven by at most bound / 2**32."""
     return np.int64(((bits >> _32) * np.uint64(bound)) >> _32)  # type: ignore[return-value]  # compiled, it is one

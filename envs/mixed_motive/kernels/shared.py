@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from mixed_motive.encodings import PLANES
 from mixed_motive.kernels import rng
-from mixed_motive.kernels.jit import compiled
+from mixed_motive.kernels.jit import compiled, inner
 
 __all__ = [
     "ENDED",
@@ -55,7 +55,7 @@ def refusal(actions: npt.NDArray[np.int64], num_actions: int, registers: npt.NDA
     return -1
 
 
-@compiled
+@inner
 def start_key(b: int, registers: npt.NDArray[np.uint64]) -> np.uint64:
     """Set the counters of copy b to the start of its episode; returns the key of the draws that set it up."""
     registers[b, STEP] = _ZERO
@@ -64,14 +64,14 @@ def start_key(b: int, registers: npt.NDArray[np.uint64]) -> np.uint64:
     return rng.fold(registers[b, KEY], _ZERO)
 
 
-@compiled
+@inner
 def next_step_key(b: int, registers: npt.NDArray[np.uint64]) -> np.uint64:
     """Count one step of copy b; the key of its draws."""
     registers[b, STEP] += _ONE
     return rng.fold(registers[b, KEY], registers[b, STEP])
 
 
-@compiled
+@inner
 def place_agents(
     b: int, positions: npt.NDArray[np.int32], first_row: int, num_rows: int, num_cols: int, key: np.uint64
 ) -> None:
@@ -95,7 +95,7 @@ def place_agents(
         positions[b, i, 1] = cell % num_cols
 
 
-@compiled
+@inner
 def fill_on_nth_empty(
     b: int,
     cells: npt.NDArray[np.uint8],
@@ -117,7 +117,7 @@ def fill_on_nth_empty(
                 n -= 1
 
 
-@compiled
+@inner
 def end_for_all(
     b: int,
     ended: np.bool_ | bool,
@@ -153,7 +153,7 @@ def observe(
         write_obs(b, encoding, num_objects, cells, positions, flat_obs, pad_rows, pad_cols)
 
 
-@compiled
+@inner
 def write_obs(
     b: int,
     encoding: int,
@@ -184,7 +184,7 @@ def write_obs(
         _write_codes(b, num_objects + 2, cells, positions, obs, pad_rows, pad_cols)
 
 
-@compiled
+@inner
 def _write_planes(
     b: int,
     cells: npt.NDArray[np.uint8],
@@ -218,7 +218,7 @@ def _write_planes(
                 out[j * window + down * cols + across] = 1
 
 
-@compiled
+@inner
 def _write_codes(
     b: int,
     first_agent: int,

@@ -6,7 +6,7 @@ import numpy.typing as npt
 from mixed_motive.games.moves import DOWN, LEFT, RIGHT, UP
 from mixed_motive.games.snowdrift import NUM_ACTIONS, NUM_OBJECTS, PILE, REMOVE
 from mixed_motive.kernels import rng
-from mixed_motive.kernels.jit import compiled
+from mixed_motive.kernels.jit import compiled, inner
 from mixed_motive.kernels.shared import (
     EPISODE,
     STEP,
@@ -25,7 +25,7 @@ __all__ = ["observe", "reset", "step"]
 _ONE = np.uint64(1)
 
 
-@compiled
+@inner
 def _start(
     b: int,
     registers: npt.NDArray[np.uint64],
@@ -66,7 +66,7 @@ def reset(
     observe(cells, positions, obs, encoding, NUM_OBJECTS, pad_rows, pad_cols)
 
 
-@compiled
+@inner
 def _remove(
     b: int,
     actions: npt.NDArray[np.int64],
@@ -107,7 +107,7 @@ def _remove(
             rewards[b, i] = gain
 
 
-@compiled
+@inner
 def _move(
     b: int,
     key: np.uint64,

@@ -14,7 +14,7 @@ from mixed_motive.games.stag_hunt import (
     STAG,
 )
 from mixed_motive.kernels import rng
-from mixed_motive.kernels.jit import compiled
+from mixed_motive.kernels.jit import compiled, inner
 from mixed_motive.kernels.shared import (
     ENDED,
     EPISODE,
@@ -34,7 +34,7 @@ __all__ = ["observe", "reset", "step"]
 _ONE = np.uint64(1)
 
 
-@compiled
+@inner
 def _start(
     b: int,
     registers: npt.NDArray[np.uint64],
@@ -79,7 +79,7 @@ def reset(
     observe(cells, positions, obs, encoding, NUM_OBJECTS, pad_rows, pad_cols)
 
 
-@compiled
+@inner
 def _hunt(
     b: int,
     actions: npt.NDArray[np.int64],
@@ -131,7 +131,7 @@ def _hunt(
                 positions[b, j, 1] = GONE
 
 
-@compiled
+@inner
 def _move(
     b: int, actions: npt.NDArray[np.int64], positions: npt.NDArray[np.int32], bottom: int, right: int
 ) -> bool:

@@ -8,19 +8,21 @@ import numpy.typing as npt
 
 from mixed_motive.encodings import PLANES
 from mixed_motive.games.beams import COLUMN_MASK, ROW_SHIFT
-from mixed_motive.kernels.jit import compiled
-from mixed_motive.kernels.words import load_word, reverse_bytes, store_word
+from mixed_motive.kernels.jit import compiled, inner
+from mixed_motive.kernels.words import load_word, mark_block, reverse_bytes, store_word, transpose_block
 
-__all__ = ["new_scratch", "observe", "write_views"]
+__all__ = ["observe", "scratch_size", "write_views"]
 
 # Rows and columns of one step up, right, down, left; cosine and sine of these facings.
 _ROWS, _COLS = np.array([-1, 0, 1, 0]), np.array([0, 1, 0, -1])
 _COS, _SIN = np.array([1, 0, -1, 0]), np.array([0, 1, 0, -1])
 
-_ZERO, _ONE, _7, _8 = np.uint64(0), np.uint64(1), np.uint64(7), np.uint64(8)
+_ZERO, _ONE, _7, _8, _32 = np.uint64(0), np.uint64(1), np.uint64(7), np.uint64(8), np.uint64(32)
+# Bits of a cell: those of its object's code, and those of beams over it.
+_OBJECT, _CLEANING, _FINING = np.uint8(63), np.uint8(64), np.uint8(128)
 
 
-@compiled
+@inner
 def _turned_window(
     cells: npt.NDArray[np.uint8],
     centre: int,
@@ -39,15 +41,35 @@ def _turned_window(
     start = np.uint64(centre) - down_step * np.uint64(rows // 2) - right_step * np.uint64(cols // 2)
     num_rows, num_cols = np.uint64(rows), np.uint64(cols)
     if num_cols >= _8 and (facing == 0 or facing == 2):
-        # Eight cells at a time; the last eight of a row may have some that were copied already.
-        for r in range(num_rows):
+        # Eight cells at a time; the last eight may have some that were copied already.
+        for block in range(_ZERO, num_cols, _8):
+            c = block if block + _8 <= num_cols else num_cols - _8
+            to = first + c
+            if facing == 0:
+                word = start + c
+                for _ in range(num_rows):
+                    store_word(out, to, load_word(cells, word))
+                    to += num_cols
+                    word += down_step
+            else:
+                word = start - c - _7
+                for _ in range(num_rows):
+                    store_word(out, to, reverse_bytes(load_word(cells, word)))
+                    to += num_cols
+                    word += down_step
+    elif num_cols >= _8 and num_rows >= _8:
+        # A row of the window is a column of the map, read from above or from below.
+        for row_block in range(_ZERO, num_rows, _8):
+            r = row_block if row_block + _8 <= num_rows else num_rows - _8
             for block in range(_ZERO, num_cols, _8):
                 c = block if block + _8 <= num_cols else num_cols - _8
-                if facing == 0:
-                    word = load_word(cells, start + r * down_step + c)
+                word = start + c * right_step
+                to = first + r * num_cols + c
+                if facing == 3:
+                    transpose_block(cells, word + r, right_step, out, to, num_cols)
                 else:
-                    word = reverse_bytes(load_word(cells, start + r * down_step - c - _7))
-                store_word(out, first + r * num_cols + c, word)
+                    to += _7 * num_cols
+                    transpose_block(cells, word - r - _7, right_step, out, to, _ZERO - num_cols)
     else:
         k = first
         for _ in range(num_rows):
@@ -59,13 +81,13 @@ def _turned_window(
             start += down_step
 
 
-@compiled
+@inner
 def _cell_of(entry: int, stride: int) -> np.uint64:
     """The cell of an entry in the list of beams."""
     return np.uint64((entry >> ROW_SHIFT) * stride + (entry >> 1 & COLUMN_MASK))
 
 
-@compiled
+@inner
 def _write_codes(
     b: int,
     cells: npt.NDArray[np.uint8],
@@ -86,7 +108,9 @@ def _write_codes(
     for k in range(num_beams):
         cell = _cell_of(beams[b, 1 + k], stride)
         covered[k] = cells[cell]
-        cells[cell] = max(cells[cell], fire_beam if beams[b, 1 + k] & 1 else clean_beam)
+        beam = fire_beam if beams[b, 1 + k] & 1 else clean_beam
+        if cells[cell] < beam:
+            cells[cell] = beam
     for i in range(num_agents):
         covered[num_beams + i] = cells[np.uint64(at[i])]
         cells[np.uint64(at[i])] = outside + 1 + i
@@ -100,7 +124,26 @@ def _write_codes(
         cells[_cell_of(beams[b, 1 + k], stride)] = covered[k]
 
 
-@compiled
+@inner
+def _mark_plane(
+    window: npt.NDArray[np.uint8],
+    mask: np.uint8,
+    code: np.uint8,
+    obs: npt.NDArray[np.uint8],
+    first: np.uint64,
+    size: np.uint64,
+) -> None:
+    """Write from index `first` on 1 where the mask's bits of the window's cells are the code, else 0."""
+    if size >= _32:  # 32 cells at a time, as above
+        for block in range(_ZERO, size, _32):
+            k = block if block + _32 <= size else size - _32
+            mark_block(window, k, mask, code, obs, first + k)
+    else:
+        for k in range(size):
+            obs[first + k] = (window[k] & mask) == code
+
+
+@inner
 def _write_planes(
     b: int,
     cells: npt.NDArray[np.uint8],
@@ -120,19 +163,24 @@ def _write_planes(
     """A binary plane for each agent, each kind of object, each beam, and the outside."""
     num_agents, size = np.uint64(at.shape[0]), np.uint64(rows * cols)
     num_rows, num_cols = np.uint64(rows), np.uint64(cols)
-    first = np.uint64(b) * num_agents * (num_agents + np.uint64(outside)) * size
+    # Beams are bits on the map for as long as it is copied: objects stay seen below them.
+    for k in range(beams[b, 0]):
+        cells[_cell_of(beams[b, 1 + k], stride)] |= _FINING if beams[b, 1 + k] & 1 else _CLEANING
+    plane = np.uint64(b) * num_agents * (num_agents + np.uint64(outside)) * size
     for i in range(num_agents):
         _turned_window(cells, at[i], facing[b, i], stride, rows, cols, window, _ZERO)
         # Without branches: what is out of sight goes where the agent itself is in its own plane.
-        own = first + i * size + np.uint64(rows // 2 * cols + cols // 2)
-        plane, objects = first, first + (num_agents - _ONE) * size
+        first, own = plane, plane + i * size + np.uint64(rows // 2 * cols + cols // 2)
         for k in range(num_agents * size):
             obs[plane + k] = 0
         plane += num_agents * size
         for kind in range(1, outside + 1):
-            code = np.uint8(kind)
-            for k in range(size):
-                obs[plane + k] = window[k] == code
+            mask, code = _OBJECT, np.uint8(kind)
+            if kind == fire_beam:
+                mask, code = _FINING, _FINING
+            elif kind == clean_beam:
+                mask, code = _CLEANING, _CLEANING
+            _mark_plane(window, mask, code, obs, plane, size)
             plane += size
         cos, sin = _COS[facing[b, i]], _SIN[facing[b, i]]
         for j in range(num_agents):
@@ -141,19 +189,11 @@ def _write_planes(
             c = np.uint64(cols // 2 + down * sin + across * cos)
             seen = (r < num_rows) & (c < num_cols)  # a negative number is a huge one
             obs[first + j * size + r * num_cols + c if seen else own] = 1
-        own_row, own_col = at[i] // stride, at[i] % stride
-        for k in range(beams[b, 0]):
-            entry = np.int64(beams[b, np.uint64(1 + k)])
-            down, across = (entry >> ROW_SHIFT) - own_row, (entry >> 1 & COLUMN_MASK) - own_col
-            r = np.uint64(rows // 2 + down * cos - across * sin)
-            c = np.uint64(cols // 2 + down * sin + across * cos)
-            seen = (r < num_rows) & (c < num_cols)
-            beam = np.uint64(fire_beam if entry & 1 else clean_beam)
-            obs[objects + beam * size + r * num_cols + c if seen else own] = 1
-        first = plane
+    for k in range(beams[b, 0]):
+        cells[_cell_of(beams[b, 1 + k], stride)] &= _OBJECT
 
 
-@compiled
+@inner
 def write_views(
     b: int,
     encoding: int,
@@ -192,7 +232,7 @@ def write_views(
         fire_beam: Code of the beam that fines.
         outside: Code of walls and outside; agents follow.
         at: (N,) scratch.
-        scratch: As large as `new_scratch` makes it.
+        scratch: Of `scratch_size` or more.
     """
     for i in range(at.shape[0]):
         at[i] = (positions[b, i, 0] + border_rows) * stride + positions[b, i, 1] + border_cols
@@ -219,10 +259,11 @@ def write_views(
         )
 
 
-@compiled
-def new_scratch(rows: int, cols: int, beams: npt.NDArray[np.int32], num_agents: int) -> npt.NDArray[np.uint8]:
-    """Scratch for `write_views`: one window, or what beams and agents cover."""
-    return np.empty(max(rows * cols, beams.shape[1] + num_agents), np.uint8)
+@inner
+def scratch_size(rows: int, cols: int, beams: npt.NDArray[np.int32], num_agents: int) -> int:
+    """Bytes of scratch for `write_views`: one window, or what beams and agents cover."""
+    covered = beams.shape[1] + num_agents
+    return rows * cols if rows * cols > covered else covered
 
 
 @compiled
@@ -247,7 +288,8 @@ def observe(
     stride = cells.shape[2]
     flat_cells = cells.reshape((num_envs, cells.size // num_envs))
     flat_obs = obs.reshape(obs.size)
-    at, scratch = np.empty(num_agents, np.int64), new_scratch(rows, cols, beams, num_agents)
+    at = np.empty(num_agents, np.int64)
+    scratch = np.empty(scratch_size(rows, cols, beams, num_agents), np.uint8)
     for b in range(num_envs):
         write_views(
             b,
