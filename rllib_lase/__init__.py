@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from rllib_lase.rllib.algorithms import (
         GO,
         LASE,
+        LIO,
         GOConfig,
         Independent,
         IndependentConfig,
         LASEConfig,
         LASEUniform,
         LASEUniformConfig,
+        LIOConfig,
     )
     from rllib_lase.rollout import JointRollout
     from rllib_lase.social import SocialHook
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "GO",
     "LASE",
+    "LIO",
     "GOConfig",
     "Independent",
     "IndependentConfig",
@@ -36,6 +39,7 @@ __all__ = [
     "LASEConfig",
     "LASEUniform",
     "LASEUniformConfig",
+    "LIOConfig",
     "SocialHook",
     "__version__",
     "register_games",
@@ -43,8 +47,10 @@ __all__ = [
 
 _ALGORITHMS = "rllib_lase.rllib.algorithms"
 _LAZY = {
-    **dict.fromkeys(("LASE", "LASEUniform", "GO", "Independent"), _ALGORITHMS),
-    **dict.fromkeys(("LASEConfig", "LASEUniformConfig", "GOConfig", "IndependentConfig"), _ALGORITHMS),
+    **dict.fromkeys(("LASE", "LASEUniform", "GO", "Independent", "LIO"), _ALGORITHMS),
+    **dict.fromkeys(
+        ("LASEConfig", "LASEUniformConfig", "GOConfig", "IndependentConfig", "LIOConfig"), _ALGORITHMS
+    ),
     "JointRollout": "rllib_lase.rollout",
     "SocialHook": "rllib_lase.social",
 }

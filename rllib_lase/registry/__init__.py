@@ -12,6 +12,7 @@ from types import MappingProxyType
 from rllib_lase.registry.go import GO
 from rllib_lase.registry.independent import INDEPENDENT
 from rllib_lase.registry.lase import LASE, LASE_UNIFORM
+from rllib_lase.registry.lio import LIO
 from rllib_lase.registry.spec import AlgorithmSpec
 from rllib_lase.settings import Optimizer, suggestion
 
@@ -22,6 +23,7 @@ _SPECS = (
     LASE_UNIFORM,
     GO,
     INDEPENDENT,
+    LIO,
 )
 
 ALGORITHMS: Mapping[str, AlgorithmSpec] = MappingProxyType({spec.algo_id: spec for spec in _SPECS})

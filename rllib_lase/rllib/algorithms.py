@@ -10,6 +10,7 @@ from rllib_lase.social.go import GOHook
 from rllib_lase.social.hook import SocialHook
 from rllib_lase.social.independent import IndependentHook
 from rllib_lase.social.lase import LASEHook, LASEUniformHook
+from rllib_lase.social.lio import LIOHook
 
 
 class LASEConfig(SocialConfig):
@@ -62,3 +63,16 @@ class Independent(SocialAlgorithm):
     """Everybody learns from its own reward."""
 
     config_class: ClassVar[type[SocialConfig]] = IndependentConfig
+
+
+class LIOConfig(SocialConfig):
+    """Config of LIO: incentives learnt through the co-players' learning."""
+
+    algo_id: ClassVar[str] = "lio"
+    hook_class: ClassVar[type[SocialHook]] = LIOHook
+
+
+class LIO(SocialAlgorithm):
+    """Learning to Incentivise Others (Yang et al. 2020)."""
+
+    config_class: ClassVar[type[SocialConfig]] = LIOConfig
