@@ -1,7 +1,8 @@
 """Tuned settings per game, in one place. What was measured to choose them: `docs/decisions/defaults.md`.
 
-A game's table is laid over the settings' own defaults: first what holds for every algorithm, then what the
-optimiser needs, then what LASE's networks need. Settings that an algorithm does not have are left out.
+A game's table is laid over the settings' own defaults: first what holds for every optimiser, then what the
+optimiser needs, each with what the networks of single algorithms need. Settings that an algorithm does not
+have are left out.
 """
 
 from __future__ import annotations
@@ -13,7 +14,12 @@ from rllib_lase.registry import AlgorithmSpec
 from rllib_lase.settings import Optimizer, Settings, setting_names
 
 #: The optimiser that a game is trained with unless told otherwise.
-OPTIMIZER: Mapping[str, Optimizer] = {"cleanup": "ppo", "snowdrift": "ppo", "matrix": "a2c"}
+OPTIMIZER: Mapping[str, Optimizer] = {
+    "cleanup": "ppo",
+    "snowdrift": "ppo",
+    "matrix": "a2c",
+    "escape_room": "a2c",
+}
 
 #: Episodes of a run's final evaluation.
 EVALUATION_EPISODES = 128
@@ -22,7 +28,12 @@ EVALUATION_EPISODES = 128
 RECORDING_STEPS = 1000
 
 #: Env steps of a full training run.
-ENV_STEPS: Mapping[str, int] = {"cleanup": 450_000, "snowdrift": 300_000, "matrix": 500_000}
+ENV_STEPS: Mapping[str, int] = {
+    "cleanup": 450_000,
+    "snowdrift": 300_000,
+    "matrix": 500_000,
+    "escape_room": 200_000,
+}
 
 _A2C: Mapping[str, Any] = {
     "num_envs_per_env_runner": 16,
@@ -67,6 +78,19 @@ _GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "entropy_coeff_end": 0.01,
             "sr_update_frequency": 2,
         },
+        "ppo": {},
+    },
+    "escape_room": {
+        "all": {
+            "gamma": 0.5,
+            "hidden_size": 32,
+            "lr": 5e-4,
+            "lr_end": 5e-4,
+            "epsilon_start": 0.1,
+            "epsilon_end": 0.1,
+            "incentive_lr": 3e-3,
+        },
+        "a2c": {"rounds_per_iteration": 50},
         "ppo": {},
     },
 }

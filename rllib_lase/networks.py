@@ -1,4 +1,4 @@
-"""The networks: policy, SR (value and policy on one encoder), conversion, incentives. Plain torch.
+"""The networks: policy, SR (value and policy on one encoder), conversion, incentives, values. Plain torch.
 
 Each serves one agent. Convolutions are 3x3 without padding. Observations come as their environment's dtype
 and are cast here.
@@ -341,6 +341,23 @@ class IncentiveNet(nn.Module):
         hidden = torch.relu(self.fc_obs(self.encoder(obs.to(dtype))) + self.fc_actions(done))
         raw: Tensor = self.out(torch.relu(self.fc(hidden)))
         return self.max_incentive * torch.sigmoid(raw)
+
+
+class ValueNet(nn.Module):
+    """Own observation -> a value."""
+
+    def __init__(self, obs_shape: tuple[int, ...], hidden_size: int) -> None:
+        super().__init__()
+        self.encoder = Encoder(obs_shape)
+        self.fc = nn.Linear(self.encoder.out_features, hidden_size)
+        self.out = nn.Linear(hidden_size, 1)
+        initialise(self)
+
+    def forward(self, obs: Tensor) -> Tensor:
+        """Values `(M,)` of observations `(M, *obs)`."""
+        features = self.encoder(obs.to(self.fc.weight.dtype))
+        values: Tensor = self.out(torch.relu(self.fc(features))).squeeze(-1)
+        return values
 
 
 def initialise(module: nn.Module) -> None:

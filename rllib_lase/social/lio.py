@@ -15,12 +15,13 @@ from torch.func import functional_call
 from rllib_lase.core.incentives import incentive_advantages, policy_gradient_step
 from rllib_lase.core.policy_loss import masked_mean
 from rllib_lase.core.returns import generalized_advantages
-from rllib_lase.networks import IncentiveNet, PolicyNet
+from rllib_lase.networks import IncentiveNet, PolicyNet, ValueNet
 from rllib_lase.registry.lio import LIOSettings
 from rllib_lase.rollout import JointRollout, TensorRollout
 from rllib_lase.social.hook import POLICY, JointSpaces, LearntRewards, Networks, SocialHook
 
 INCENTIVES = "incentives"
+WORTH = "worth"
 
 
 @dataclass(frozen=True)
@@ -64,20 +65,24 @@ class LIOHook(SocialHook):
         self._latest: _Round | None = None
 
     def extra_modules(self, agent: int) -> dict[str, nn.Module]:
-        """`incentives`, the agent's incentive network."""
+        """`incentives`, the agent's incentive network, and `worth`, the critic of what it wants."""
         sizes = [int(cast("gym.spaces.Discrete[Any]", space).n) for space in self.spaces.action_spaces]
         shape = cast("tuple[int, ...]", self.spaces.observation_spaces[agent].shape)
         others = tuple(size for j, size in enumerate(sizes) if j != agent)
-        settings = self.settings
-        return {INCENTIVES: IncentiveNet(shape, others, settings.hidden_size, settings.max_incentive)}
+        hidden = self.settings.hidden_size
+        return {
+            INCENTIVES: IncentiveNet(shape, others, hidden, self.settings.max_incentive),
+            WORTH: ValueNet(shape, hidden),
+        }
 
     def learning_rate(self, group: str) -> float:
-        """`incentive_lr`."""
-        return {INCENTIVES: self.settings.incentive_lr}[group]
+        """`incentive_lr` or `worth_lr`."""
+        return {INCENTIVES: self.settings.incentive_lr, WORTH: self.settings.worth_lr}[group]
 
     def grad_clip(self, group: str) -> float:
-        """`incentive_grad_clip`."""
-        return {INCENTIVES: self.settings.incentive_grad_clip}[group]
+        """`incentive_grad_clip` for both groups."""
+        del group
+        return self.settings.incentive_grad_clip
 
     @torch.no_grad()
     def rewards(
@@ -127,6 +132,8 @@ class LIOHook(SocialHook):
     def losses(self, networks: Sequence[Networks]) -> dict[str, Tensor]:
         """What its own incentives cost each agent, less what they are worth to it through its co-players.
 
+        And the squared error of `worth`, its critic.
+
         Raises:
             RuntimeError: if fewer than two rollouts were observed.
 
@@ -138,7 +145,7 @@ class LIOHook(SocialHook):
         earlier, after = self._earlier.to(device), self._latest.to(device).rollout
         incentives = self.incentives(earlier.rollout, networks)
         stepped = self._stepped_policies(earlier, networks, incentives)
-        worth = self._worth(after, networks)
+        worth, worth_losses = self._worth(after, networks)
         losses = []
         for giver, by_recipient in enumerate(stepped):
             cost = masked_mean(incentives[giver].sum(0).flatten(), earlier.rollout.active[giver].flatten())
@@ -149,7 +156,7 @@ class LIOHook(SocialHook):
                 both = after.active[recipient] & after.active[giver]
                 loss = loss - masked_mean(logp * worth[giver].flatten(), both.flatten())
             losses.append(loss)
-        return {INCENTIVES: torch.stack(losses)}
+        return {INCENTIVES: torch.stack(losses), WORTH: worth_losses}
 
     def _stepped_policies(
         self, earlier: _Round, networks: Sequence[Networks], incentives: Tensor
@@ -198,12 +205,37 @@ class LIOHook(SocialHook):
             settings.lambda_,
         )
 
-    @torch.no_grad()
-    def _worth(self, rollout: TensorRollout, networks: Sequence[Networks]) -> Tensor:
-        """Advantages `(N, T, B)` that givers want more of: extrinsic; net of incentives if they pay."""
+    def _worth(self, rollout: TensorRollout, networks: Sequence[Networks]) -> tuple[Tensor, Tensor]:
+        """Advantages of what givers want more of, and their critics' losses.
+
+        That is their extrinsic return up to the end of an episode, whether terminated or truncated; net of
+        incentives if they pay.
+
+        Returns:
+            `(N, T, B)` without gradient, and `(N,)`.
+        """
+        rewards = rollout.rewards
         if self.settings.givers_pay:
-            return self._advantages(rollout, self._learnt(rollout, self.incentives(rollout, networks)))
-        return self._advantages(rollout, rollout.rewards)
+            with torch.no_grad():
+                rewards = self._learnt(rollout, self.incentives(rollout, networks))
+        values = torch.stack(
+            [
+                nets[WORTH](obs.flatten(0, 1)).view(obs.shape[:2])
+                for nets, obs in zip(networks, rollout.obs, strict=True)
+            ]
+        )
+        fixed, ended = values.detach(), rollout.terminateds | rollout.truncateds
+        advantages = generalized_advantages(
+            rewards * self.settings.reward_scale,
+            fixed,
+            torch.zeros_like(rewards),
+            ended,
+            torch.zeros_like(ended),
+            self.settings.gamma,
+            self.settings.lambda_,
+        )
+        errors = values[:, :-1] - fixed[:, :-1] - advantages
+        return advantages, masked_mean(errors.square().flatten(1), rollout.active.flatten(1))
 
     def get_state(self) -> dict[str, Any]:
         """The latest rollout and its policies; the round before has no more use once a round is over."""

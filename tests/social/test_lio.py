@@ -50,6 +50,13 @@ class TableOfIncentives(nn.Module):
         return self.amounts[actions]
 
 
+class NoValue(nn.Module):
+    """A critic that expects nothing."""
+
+    def forward(self, obs):
+        return torch.zeros(len(obs), dtype=torch.float64)
+
+
 def make_networks(hook, double=False):
     torch.manual_seed(0)
     networks = []
@@ -58,11 +65,10 @@ def make_networks(hook, double=False):
         num_actions = int(hook.spaces.action_spaces[agent].n)
         if double:
             policy = LinearPolicy(int(np.prod(shape)), num_actions)
-            incentives = hook.extra_modules(agent)["incentives"].double()
+            extra = {name: net.double() for name, net in hook.extra_modules(agent).items()}
         else:
-            policy = PolicyNet(shape, num_actions, 8, None)
-            incentives = hook.extra_modules(agent)["incentives"]
-        networks.append({"policy": policy, "incentives": incentives})
+            policy, extra = PolicyNet(shape, num_actions, 8, None), hook.extra_modules(agent)
+        networks.append({"policy": policy, **extra})
     return networks
 
 
@@ -131,7 +137,7 @@ def test_in_a_one_step_game_the_gradient_is_the_one_derived_by_hand(givers_pay):
         policy = LinearPolicy(1, num_actions)
         with torch.no_grad():
             policy.weight.copy_(torch.tensor(theta[i : i + 1]))
-        networks.append({"policy": policy, "incentives": TableOfIncentives(eta[i])})
+        networks.append({"policy": policy, "incentives": TableOfIncentives(eta[i]), "worth": NoValue()})
     actions, rewards = rng.integers(0, num_actions, (2, 2, copies)), rng.normal(size=(2, 2, copies))
     hook.observe(one_step_rollout(actions[0], rewards[0]), networks)
     move_policies(networks)
@@ -198,21 +204,39 @@ def test_gradients_over_many_steps_equal_finite_differences(givers_pay):
 
 
 @pytest.mark.parametrize("givers_pay", [False, True])
-def test_each_agents_loss_depends_on_its_own_incentives_alone_and_on_no_policy(givers_pay):
+def test_each_agents_losses_depend_on_its_own_networks_alone_and_on_no_policy(givers_pay):
     hook = make_hook(givers_pay=givers_pay)
     networks = make_networks(hook)
     for seed in range(2):
         hook.observe(rollout_for(seed), networks)
-    losses = hook.losses(networks)["incentives"]
-    assert losses.shape == (3,)
-    for agent in range(3):
-        for other, nets in enumerate(networks):
-            for group, net in nets.items():
-                gradients = torch.autograd.grad(
-                    losses[agent], list(net.parameters()), retain_graph=True, allow_unused=True
-                )
-                touched = any(g is not None and bool(g.any()) for g in gradients)
-                assert touched == (agent == other and group == "incentives")
+    losses = hook.losses(networks)
+    assert set(losses) == {"incentives", "worth"}
+    for group, values in losses.items():
+        assert values.shape == (3,)
+        for agent in range(3):
+            for other, nets in enumerate(networks):
+                for name, net in nets.items():
+                    gradients = torch.autograd.grad(
+                        values[agent], list(net.parameters()), retain_graph=True, allow_unused=True
+                    )
+                    touched = any(g is not None and bool(g.any()) for g in gradients)
+                    assert touched == (agent == other and group == name)
+
+
+def test_a_giver_counts_its_extrinsic_return_until_the_episode_ends_however_it_ends():
+    hook = make_hook(2, gamma=0.5, lambda_=1.0)
+    networks = make_networks(hook)
+    rollout = rollout_for(num_agents=2, leavers=False)
+    data = dataclasses.replace(rollout, rewards=np.ones_like(rollout.rewards)).to_tensors()
+    assert data.truncateds.any()
+    with torch.no_grad():
+        for nets in networks:
+            nets["worth"].out.weight.zero_()
+            nets["worth"].out.bias.fill_(8.0)
+    worth, losses = hook._worth(data, networks)
+    to_the_end = torch.tensor([2 - 0.5**k for k in (5, 4, 3, 2, 1, 0)])
+    torch.testing.assert_close(worth[0, :6, 0], to_the_end - 8.0)
+    torch.testing.assert_close(losses[0], (to_the_end - 8.0).square().mean())
 
 
 @pytest.mark.parametrize("givers_pay", [False, True])
