@@ -279,9 +279,12 @@ def _action_logp(
     nets: Networks, parameters: Mapping[str, Tensor], rollout: TensorRollout, agent: int
 ) -> Tensor:
     """Log-probability `(T * B,)` of an agent's actions, under its policy with the given parameters."""
+    policy = cast(PolicyNet, nets[POLICY])
     named = {f"policy.{name}": value for name, value in parameters.items()}
     arguments = (rollout.obs[agent][:-1], rollout.state_in[agent], rollout.dones)
-    logits = functional_call(_Fragment(cast(PolicyNet, nets[POLICY])), named, arguments)
+    # cuDNN's LSTM cannot be differentiated twice.
+    with torch.backends.cudnn.flags(enabled=policy.lstm is None):
+        logits = functional_call(_Fragment(policy), named, arguments)
     logp: Tensor = logits.log_softmax(-1).gather(-1, rollout.actions[agent].unsqueeze(-1))
     return logp.flatten()
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from rllib_lase.networks import PolicyNet, PolicyOutput
 from rllib_lase.registry.lio import LIOSettings
+from rllib_lase.rllib.checkpoint_tree import read_tree, write_tree
 from rllib_lase.rollout import AgentGroup, JointRollout
 from rllib_lase.social.hook import JointSpaces
 from rllib_lase.social.lio import LIOHook
@@ -29,6 +30,8 @@ def make_hook(num_agents=3, num_actions=5, obs_shape=OBS_SHAPE, **settings):
 
 class LinearPolicy(nn.Module):
     """Softmax of a linear map, in double precision."""
+
+    lstm = None
 
     def __init__(self, num_inputs, num_actions):
         super().__init__()
@@ -314,7 +317,7 @@ def test_a_restored_hook_goes_on_exactly(lstm_size):
 
     hook.observe(fragment(0), networks)
     hook.observe(fragment(1), networks)
-    twin.set_state(hook.get_state())
+    twin.set_state(read_tree(*write_tree(hook.get_state())))
     move_policies(networks)
     for each in (hook, twin):
         each.observe(fragment(2), networks)
