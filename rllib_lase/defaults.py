@@ -14,7 +14,12 @@ from rllib_lase.registry import AlgorithmSpec
 from rllib_lase.settings import Optimizer, Settings, setting_names
 
 #: The optimiser that a game is trained with unless told otherwise.
-OPTIMIZER: Mapping[str, Optimizer] = {"cleanup": "ppo", "snowdrift": "ppo", "matrix": "a2c"}
+OPTIMIZER: Mapping[str, Optimizer] = {
+    "cleanup": "ppo",
+    "snowdrift": "ppo",
+    "matrix": "a2c",
+    "escape_room": "a2c",
+}
 
 #: Episodes of a run's final evaluation.
 EVALUATION_EPISODES = 128
@@ -29,6 +34,7 @@ ENV_STEPS: Mapping[str, int] = {
     "snowdrift": 300_000,
     "stag_hunt": 450_000,
     "matrix": 500_000,
+    "escape_room": 200_000,
 }
 
 _A2C: Mapping[str, Any] = {
@@ -100,6 +106,19 @@ _GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "rollout_fragment_length": 100,
             "rounds_per_iteration": 3,
         },
+    },
+    "escape_room": {
+        "all": {
+            "gamma": 0.5,
+            "hidden_size": 32,
+            "lr": 5e-4,
+            "lr_end": 5e-4,
+            "epsilon_start": 0.1,
+            "epsilon_end": 0.1,
+            "incentive_lr": 3e-3,
+        },
+        "a2c": {"rounds_per_iteration": 50},
+        "ppo": {},
     },
 }
 

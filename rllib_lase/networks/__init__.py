@@ -4,6 +4,7 @@ Convolutions are 3x3 without padding. Observations come as their environment's d
 """
 
 from rllib_lase.networks.conversion import ConversionNet
+from rllib_lase.networks.incentives import IncentiveNet, ValueNet
 from rllib_lase.networks.layers import AgentLinear, Encoder, Identity, share_parameters
 from rllib_lase.networks.moa import MOANet
 from rllib_lase.networks.policy import ActorHead, PolicyNet, PolicyOutput, RefusingActorHead
@@ -15,10 +16,12 @@ __all__ = [
     "ConversionNet",
     "Encoder",
     "Identity",
+    "IncentiveNet",
     "MOANet",
     "PolicyNet",
     "PolicyOutput",
     "RefusingActorHead",
     "SRNet",
+    "ValueNet",
     "share_parameters",
 ]

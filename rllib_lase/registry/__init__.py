@@ -16,6 +16,7 @@ from rllib_lase.registry.go import GO
 from rllib_lase.registry.ia import IA
 from rllib_lase.registry.independent import INDEPENDENT
 from rllib_lase.registry.lase import LASE, LASE_ORACLE, LASE_SHARED, LASE_UNIFORM
+from rllib_lase.registry.lio import LIO
 from rllib_lase.registry.lola import LOLA
 from rllib_lase.registry.si import SI
 from rllib_lase.registry.spec import AlgorithmSpec
@@ -37,6 +38,7 @@ _SPECS = (
     GIFTING,
     INDEPENDENT,
     SI,
+    LIO,
     LOLA,
 )
 

@@ -15,6 +15,7 @@ from rllib_lase.social.hook import SocialHook
 from rllib_lase.social.ia import IAHook
 from rllib_lase.social.independent import IndependentHook
 from rllib_lase.social.lase import LASEHook, LASEOracleHook, LASESharedHook, LASEUniformHook
+from rllib_lase.social.lio import LIOHook
 from rllib_lase.social.lola import LOLAHook
 from rllib_lase.social.si import SIHook
 from rllib_lase.social.svo import SVOHook
@@ -175,3 +176,16 @@ class LOLA(SocialAlgorithm):
     """Everybody anticipates what its co-player will learn (Foerster et al. 2018)."""
 
     config_class: ClassVar[type[SocialConfig]] = LOLAConfig
+
+
+class LIOConfig(SocialConfig):
+    """Config of LIO: incentives learnt through the co-players' learning."""
+
+    algo_id: ClassVar[str] = "lio"
+    hook_class: ClassVar[type[SocialHook]] = LIOHook
+
+
+class LIO(SocialAlgorithm):
+    """Learning to Incentivise Others (Yang et al. 2020)."""
+
+    config_class: ClassVar[type[SocialConfig]] = LIOConfig

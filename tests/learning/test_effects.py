@@ -55,3 +55,13 @@ def test_lase_cleans_the_river_and_shares_the_apples(tmp_path: Path, seed: int) 
     assert lase["collective_reward"] >= 40
     assert lase["equality_after_gifting"] >= 0.70
     assert independent["collective_reward"] < 5
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_lio_pays_for_the_lever_and_leaves_the_escape_room_where_independent_learners_stay(
+    tmp_path: Path, seed: int
+) -> None:
+    lio = trained(tmp_path, "escape_room", "lio", seed)
+    independent = trained(tmp_path, "escape_room", "independent", seed)
+    assert lio["collective_reward"] >= 0.8 * lio["max_collective_reward"]
+    assert independent["collective_reward"] <= 0.5 * independent["max_collective_reward"]
