@@ -5,7 +5,6 @@ Actions are drawn as in training at its end: from the policy's distribution, or 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +56,6 @@ class StockPlayers:
         game_params: Mapping[str, Any],
     ) -> StockPlayers:
         """The policies from the weights of each agent's module."""
-        logging.getLogger("ray.rllib").setLevel(config.log_level)  # as RLlib does when it builds an algorithm
         env = config.env(config.env_config)
         spaces = {a: (env.observation_spaces[a], env.action_spaces[a]) for a in env.possible_agents}
         module = config.get_multi_rl_module_spec(spaces=spaces, inference_only=True).build()
