@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -209,6 +210,7 @@ def trained_players(run: RunFolder, checkpoint: Path) -> Iterator[Players]:
     config = run.config
     spec, _ = resolve_algorithm(config["algo"])
     if isinstance(spec, StockSpec):
+        logging.getLogger("ray").setLevel(logging.ERROR)  # as a session does, of which there is no need here
         game = config["game"], config["game_params"]
         rllib = stock_config(spec, *game, config["seed"], config["settings"])
         yield StockPlayers.load(checkpoint / POLICIES_FOLDER, rllib, *game)

@@ -43,7 +43,7 @@ class StockSpec:
 
 # One process, as our algorithms have it; 16 copies share one forward pass per agent.
 _ONE_PROCESS = MappingProxyType({"num_env_runners": 0, "num_envs_per_env_runner": 16})
-# One update follows each step of all copies: with 4 copies every 4 env steps, with RLlib's one at every step.
+# One update follows each step of all copies: with 4 of them every 4 env steps, with RLlib's 1 at each one.
 _REPLAY = MappingProxyType({"num_env_runners": 0, "num_envs_per_env_runner": 4})
 # 2 runners x 10 copies x 50 steps: each runner's fragment is one train batch of 500.
 _ASYNC = MappingProxyType({"num_env_runners": 2, "num_envs_per_env_runner": 10})

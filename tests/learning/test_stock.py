@@ -1,6 +1,7 @@
 """RLlib's own algorithms, all of them, from the command line: a minute or two each."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ def start(out: Path, algo: str, env_steps: int) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         env=environment(),
+        start_new_session=True,
     )
 
 
@@ -52,7 +54,7 @@ def test_ctrl_c_leaves_a_whole_run(tmp_path: Path, algo: str) -> None:
     process = start(tmp_path / "run", algo, 10_000_000)
     assert process.stdout is not None
     assert json.loads(process.stdout.readline())["env_steps"] > 0
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: Ray's processes hear it, too
     rest, errors = process.communicate(timeout=600)
     assert process.returncode == 130, errors
     assert "evaluated and saved" in rest.splitlines()[-1]

@@ -112,7 +112,8 @@ def test_what_an_agent_may_not_see_changes_nothing_it_learns_to_the_bit(agent, o
         learner = make_learner(algo, optimizer=optimizer, **settings)
         seen = blind(rollout, agent, learner.hook.visible_fields) if blindfolded else rollout
         networks, data = learner._networks(), seen.to_tensors()
-        learner.hook.observe(seen, networks)
+        for _ in range(2):  # LIO learns from two rollouts in a row
+            learner.hook.observe(seen, networks)
         learner.hook.losses(networks)
         everywhere = torch.ones_like(data.dones)
         learnt = learner.hook.rewards(data, networks, everywhere)
@@ -122,7 +123,6 @@ def test_what_an_agent_may_not_see_changes_nothing_it_learns_to_the_bit(agent, o
             rewards[agent] = results[0][0]
         row = None if learnt.gift_weights is None else learnt.gift_weights[..., agent, :]
         learner._update_policies(data, LearntRewards(rewards))
-        learner.hook.observe(seen, networks)  # LIO learns from two rollouts in a row
         losses = learner.hook.losses(networks)
         own = list(learner.module[f"agent_{agent}"].social.parameters())
         gradients = torch.autograd.grad(sum(loss[agent] for loss in losses.values()), own) if own else ()
