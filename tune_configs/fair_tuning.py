@@ -55,6 +55,7 @@ OWN: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "fixed_share": {"share": (0.25, 0.5, 0.75)},
     "gifting": {"gift_budget": ("zero_sum", "fixed", "replenishable"), "gift_value": (0.3, 1.0)},
     "si": {"influence_weight_end": (0.03, 0.1, 0.3, 1.0), "moa_num_updates": (1, 2, 4)},
+    "lio": {"incentive_lr": (3e-4, 1e-3, 3e-3), "inner_lr": (0.05, 0.2), "max_incentive": (1.0, 2.0)},
     "lola": {"lr": (0.25, 0.5, 1.0), "lookahead_lr": (0.5, 1.0, 1.5)},
 }
 
