@@ -30,8 +30,8 @@ from benchmarks.own_algorithms import OwnAlgorithm, a2c_settings, frozen_pair, t
 from benchmarks.stock_rllib import StockPPO
 from benchmarks.timing import Turn, alternate, machine_facts, rate, ratio, spread, write_json
 from rllib_lase.defaults import default_env_steps
+from rllib_lase.rllib.session import ray_session
 from rllib_lase.settings import Optimizer
-from rllib_lase.training import ray_session
 
 COPIES, FRAGMENT = 64, 10
 LR = 1e-4

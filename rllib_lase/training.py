@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import ray
-import torch
 
 import mixed_motive
 from rllib_lase.defaults import EVALUATION_EPISODES, default_env_steps, default_settings
@@ -26,6 +23,7 @@ from rllib_lase.rllib.algorithm import IterationReport, SocialAlgorithm
 from rllib_lase.rllib.config import SocialConfig
 from rllib_lase.rllib.evaluate import Players, SocialEvaluation, evaluate
 from rllib_lase.rllib.recording import record_episode
+from rllib_lase.rllib.session import ray_session
 from rllib_lase.rllib.stock import (
     POLICIES_FOLDER,
     StockAlgorithm,
@@ -237,33 +235,6 @@ def build_config(
     config.environment(game, env_config=dict(game_params)).env_runners(**runners).training(**values)
     config.debugging(seed=seed, log_level="ERROR")
     return config
-
-
-@contextlib.contextmanager
-def ray_session(num_cpus: int = 1) -> Iterator[None]:
-    """A quiet local Ray with one thread per process; one that already runs is used and left alone.
-
-    Args:
-        num_cpus: Processes that may work at a time, this one among them.
-    """
-    torch.set_num_threads(1)
-    if ray.is_initialized():
-        yield
-        return
-    environment = {"PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED", "0"), "OMP_NUM_THREADS": "1"}
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    ray.init(
-        address="local",
-        num_cpus=num_cpus,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-        runtime_env={"env_vars": environment},
-    )
-    try:
-        yield
-    finally:
-        ray.shutdown()
 
 
 def _train_until(

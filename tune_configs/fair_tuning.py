@@ -23,7 +23,8 @@ from ray.tune.search.basic_variant import BasicVariantGenerator
 
 from rllib_lase.defaults import default_settings
 from rllib_lase.registry import ALGORITHMS
-from rllib_lase.training import build_config, ray_session
+from rllib_lase.rllib.session import ray_session
+from rllib_lase.training import build_config
 
 NUM_CONFIGS = 6
 TUNING_SEEDS = (100, 101)
