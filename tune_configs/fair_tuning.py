@@ -11,12 +11,14 @@ there already are replaced, others are kept. Reported results use other seeds.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from ray import tune
 from ray.tune.search.basic_variant import BasicVariantGenerator
@@ -83,11 +85,11 @@ def search(game: str, algo: str, env_steps: int, num_configs: int, concurrent: i
     """
     space, spec = space_of(algo), ALGORITHMS[algo]
     defaults = default_settings(game, spec).replace(schedule_env_steps=env_steps)
-    shipped = {name: getattr(defaults, name) for name in space}
-    config = build_config(spec, defaults, game, {}, seed=0).training(
-        **{name: tune.choice(list(dict.fromkeys([shipped[name], *values]))) for name, values in space.items()}
-    )
-    config.debugging(seed=tune.grid_search(list(TUNING_SEEDS)))
+    points = draw_points(space, {name: getattr(defaults, name) for name in space}, num_configs)
+    trials = [{**point, "seed": seed} for point in points for seed in TUNING_SEEDS]
+    config = build_config(spec, defaults, game, {}, seed=0)
+    config.training(**{name: tune.choice([point[name] for point in points]) for name in space})
+    config.debugging(seed=tune.choice(list(TUNING_SEEDS)))
     with tempfile.TemporaryDirectory() as storage:
         results = tune.Tuner(
             config.algo_class,
@@ -95,31 +97,45 @@ def search(game: str, algo: str, env_steps: int, num_configs: int, concurrent: i
             tune_config=tune.TuneConfig(
                 metric="social/collective_reward",
                 mode="max",
-                num_samples=num_configs,
-                search_alg=BasicVariantGenerator(
-                    points_to_evaluate=[shipped], constant_grid_search=True, random_state=0,
-                    max_concurrent=concurrent,
-                ),
+                num_samples=len(trials),
+                search_alg=BasicVariantGenerator(points_to_evaluate=trials, max_concurrent=concurrent),
             ),
             run_config=tune.RunConfig(
-                stop={"social/env_steps": env_steps}, storage_path=storage, verbose=0,
+                stop={"social/env_steps": env_steps},
+                storage_path=storage,
+                verbose=0,
                 failure_config=tune.FailureConfig(max_failures=1),
             ),
-        ).fit()  # fmt: skip
-        rows = [_row(result, space) for result in results]
-    frame = pd.DataFrame(rows)
-    numbers = frame.groupby(list(space), sort=False, dropna=False).ngroup()
-    is_shipped = frame[list(space)].eq(pd.Series(shipped)).all(axis=1)
-    first = int(numbers[is_shipped].iloc[0])
-    order = {first: 0} | {n: k for k, n in enumerate((m for m in numbers.unique() if m != first), 1)}
-    frame.insert(0, "config", numbers.map(order))
-    frame = frame.assign(game=game, algo=algo, optimizer=defaults.optimizer, env_steps=env_steps)
-    return frame.sort_values(["config", "seed"], ignore_index=True)
+        ).fit()
+        rows = [_row(result, points) for result in results]
+    frame = pd.DataFrame(rows).sort_values(["config", "seed"], ignore_index=True)
+    return frame.assign(game=game, algo=algo, optimizer=defaults.optimizer, env_steps=env_steps)
 
 
-def _row(result: Any, space: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-    """One trial's seed, score and settings; a trial that failed has no score."""
-    row = {name: result.config[name] for name in space} | {"seed": result.config["seed"]}
+def draw_points(
+    space: Mapping[str, Sequence[Any]], shipped: Mapping[str, Any], count: int
+) -> list[dict[str, Any]]:
+    """Different configurations: the shipped one, then random ones; fewer if there are no more.
+
+    Args:
+        space: Setting -> the values it may take.
+        shipped: Setting -> the shipped value, which belongs to the space, too.
+        count: How many at most.
+    """
+    values = {name: list(dict.fromkeys([shipped[name], *choices])) for name, choices in space.items()}
+    generator = np.random.default_rng(0)
+    points = [dict(shipped)]
+    while len(points) < min(count, math.prod(map(len, values.values()))):
+        point = {name: choices[generator.integers(len(choices))] for name, choices in values.items()}
+        if point not in points:
+            points.append(point)
+    return points
+
+
+def _row(result: Any, points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One trial's configuration, seed and score; a trial that failed has no score."""
+    found = {name: result.config[name] for name in points[0]}
+    row = {"config": points.index(found), **found, "seed": result.config["seed"]}
     if result.error is not None:
         sys.stderr.write(f"failed: {row}: {result.error}\n")
         return row | {"score": float("nan")}

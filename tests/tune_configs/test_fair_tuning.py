@@ -4,7 +4,7 @@ import pytest
 import mixed_motive
 from rllib_lase.defaults import default_settings
 from rllib_lase.registry import ALGORITHMS
-from tune_configs.fair_tuning import ENV_STEPS, OWN, choose, main, space_of
+from tune_configs.fair_tuning import ENV_STEPS, OWN, choose, draw_points, main, space_of
 
 
 @pytest.mark.parametrize("algo", ALGORITHMS)
@@ -15,6 +15,15 @@ def test_whatever_is_searched_is_a_setting_in_its_range(algo):
     for name, values in space.items():
         for value in values:
             assert getattr(default_settings("ipd", spec).replace(**{name: value}), name) == value
+
+
+def test_configurations_differ_begin_with_the_shipped_one_and_are_the_same_in_every_search():
+    space, shipped = {"lr": (1e-3, 2e-3), "delta": (0.1, 0.2, 0.3)}, {"lr": 5e-4, "delta": 0.1}
+    points = draw_points(space, shipped, 5)
+    assert points[0] == shipped
+    assert len({tuple(point.values()) for point in points}) == 5
+    assert points == draw_points(space, shipped, 5)
+    assert len(draw_points(space, shipped, 100)) == 9, "there are no more"
 
 
 def test_the_best_mean_over_seeds_is_chosen_and_ties_go_to_the_shipped_settings():
