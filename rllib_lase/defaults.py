@@ -60,7 +60,10 @@ _ON_A_MAP: Mapping[str, Any] = {"only_when_visible": True}
 
 _GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "cleanup": {"all": {"gamma": 0.98, **_ON_A_MAP}, "a2c": {"sr_update_frequency": 6}, "ppo": {}},
-    "coingame": {"all": {"gamma": 0.99, **_ON_A_MAP}},
+    "coingame": {
+        "all": {"gamma": 0.99, "sr_policy_rule": "soft_q", **_ON_A_MAP},
+        "ppo": {"lr": 2e-3, "entropy_coeff": 0.03},
+    },
     "harvest": {"all": {**_ON_A_MAP}},
     "stag_hunt": {
         "all": {"gamma": 0.99, "reward_scale": 0.5, **_ON_A_MAP},

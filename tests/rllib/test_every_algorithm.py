@@ -49,7 +49,7 @@ def build(algo, game, preset):
     # A short horizon, so that episodes end within a few rounds.
     config = ALGORITHMS[algo].config_class()()
     config.environment(game, env_config={"preset": preset, "horizon": 12})
-    known = setting_names(config.spec.settings_class)
+    known = set(setting_names(config.spec.settings_class)) - config.spec.settings_class.unused
     config.training(**{name: value for name, value in SMALL.items() if name in known})
     config.env_runners(num_env_runners=0, num_envs_per_env_runner=2, rollout_fragment_length=12)
     return config.debugging(seed=0, log_level="ERROR").build_algo()
