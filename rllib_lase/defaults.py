@@ -61,8 +61,8 @@ _ON_A_MAP: Mapping[str, Any] = {"only_when_visible": True}
 _GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "cleanup": {"all": {"gamma": 0.98, **_ON_A_MAP}, "a2c": {"sr_update_frequency": 6}, "ppo": {}},
     "coingame": {
-        "all": {"gamma": 0.99, "sr_policy_rule": "soft_q", **_ON_A_MAP},
-        "ppo": {"lr": 2e-3, "entropy_coeff": 0.03},
+        "all": {"gamma": 0.99, **_ON_A_MAP},
+        "lase": {"lr": 2e-3, "entropy_coeff": 0.03, "sr_policy_rule": "soft_q"},
     },
     "harvest": {"all": {**_ON_A_MAP}},
     "stag_hunt": {
@@ -118,7 +118,6 @@ _GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "lr_end": 5e-4,
             "epsilon_start": 0.1,
             "epsilon_end": 0.1,
-            "incentive_lr": 3e-3,
         },
         "a2c": {"rounds_per_iteration": 50},
         "ppo": {},

@@ -78,7 +78,10 @@ class Settings:
     lstm_size: int = setting(128, "units of the LSTM", minimum=1)
 
     record_fraction: float = setting(
-        0.02, "share of all steps whose gift weights are recorded for plots", minimum=0, maximum=1
+        0.02,
+        "share of all steps whose gift weights and other measures are recorded",
+        minimum=0,
+        maximum=1,
     )
 
     def validate(self) -> list[str]:
@@ -156,8 +159,8 @@ def unknown_settings(settings_class: type[Settings], names: typing.Iterable[str]
 def suggestion(word: str, known: typing.Iterable[str]) -> str:
     """`did you mean X?`, or the list of what is known where nothing is close."""
     choices = list(known)
-    close = difflib.get_close_matches(word, choices, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(choices)}"
+    close = _close(word, choices)
+    return f"did you mean {close!r}?" if close else f"choose from {', '.join(choices)}"
 
 
 def learner_name(algo: str, optimizer: str | None) -> str:
@@ -167,8 +170,15 @@ def learner_name(algo: str, optimizer: str | None) -> str:
 
 def closest(word: str, known: typing.Iterable[str]) -> str:
     """`; did you mean 'x'?`, or nothing where no known word is close."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    close = _close(word, known)
+    return f"; did you mean {close!r}?" if close else ""
+
+
+def _close(word: str, known: typing.Iterable[str]) -> str | None:
+    """The closest of the known words, if any is close; capitals do not count."""
+    by_lower = {choice.lower(): choice for choice in known}
+    found = difflib.get_close_matches(word.lower(), by_lower, n=1)
+    return by_lower[found[0]] if found else None
 
 
 def _type_problem(value: Any, hint: Any) -> str | None:

@@ -26,6 +26,7 @@ from ray.tune.search.basic_variant import BasicVariantGenerator
 from rllib_lase.defaults import default_settings
 from rllib_lase.registry import ALGORITHMS
 from rllib_lase.rllib.session import ray_session
+from rllib_lase.settings import Settings
 from rllib_lase.training import build_config
 
 NUM_CONFIGS = 6
@@ -85,10 +86,13 @@ def search(game: str, algo: str, env_steps: int, num_configs: int, concurrent: i
     """
     space, spec = space_of(algo), ALGORITHMS[algo]
     defaults = default_settings(game, spec).replace(schedule_env_steps=env_steps)
-    points = draw_points(space, {name: getattr(defaults, name) for name in space}, num_configs)
+    points = [
+        {**point, **_schedule_ends(point, defaults)}
+        for point in draw_points(space, {name: getattr(defaults, name) for name in space}, num_configs)
+    ]
     trials = [{**point, "seed": seed} for point in points for seed in TUNING_SEEDS]
     config = build_config(spec, defaults, game, {}, seed=0)
-    config.training(**{name: tune.choice([point[name] for point in points]) for name in space})
+    config.training(**{name: tune.choice([point[name] for point in points]) for name in points[0]})
     config.debugging(seed=tune.choice(list(TUNING_SEEDS)))
     with tempfile.TemporaryDirectory() as storage:
         results = tune.Tuner(
@@ -130,6 +134,15 @@ def draw_points(
         if point not in points:
             points.append(point)
     return points
+
+
+def _schedule_ends(point: Mapping[str, Any], defaults: Settings) -> dict[str, float]:
+    """Where the schedules of searched settings end: as far from their start as in the shipped settings."""
+    return {
+        f"{name}_end": getattr(defaults, f"{name}_end") / getattr(defaults, name) * value
+        for name, value in point.items()
+        if hasattr(defaults, f"{name}_end")
+    }
 
 
 def _row(result: Any, points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

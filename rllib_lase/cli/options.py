@@ -158,7 +158,7 @@ def setting_options(settings_class: type[Settings], group: str, defaults: Settin
     options = []
     hints = typing.get_type_hints(settings_class)
     for item in dataclasses.fields(settings_class):
-        if item.name == "optimizer":
+        if item.name == "optimizer" or item.name in settings_class.unused:
             continue
         hint = hints[item.name]
         text = str(item.metadata["help"])

@@ -1,7 +1,7 @@
 """The algorithms by id: which config class runs them, which settings they take, which games they play.
 
-One module per algorithm holds its settings and its entry; the preference itself is the file of the same name
-in `rllib_lase.social`. RLlib's own algorithms have a table of their own, `STOCK`. Pure data: classes are
+One module per algorithm of ours holds its settings and its entry; the preference itself is the file of that
+name in `rllib_lase.social`. RLlib's own algorithms have a table of their own, `STOCK`. Pure data: classes are
 named, not imported, so that looking an algorithm up is cheap.
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from rllib_lase.registry.sight import sight_objection
 from rllib_lase.registry.spec import AlgorithmSpec
@@ -62,6 +62,13 @@ class LASESettings(Settings):
         return [] if reason is None else [f"mask_unseen: {reason}"]
 
 
+@dataclass(frozen=True)
+class LASEWithoutConversionSettings(LASESettings):
+    """Settings of variants that imagine no observations: Eq. 4 has no part in them."""
+
+    unused: ClassVar[frozenset[str]] = frozenset({"delta", "conversion_lr", "conversion_batch_size"})
+
+
 LASE = AlgorithmSpec(
     "lase",
     "LASE: gifts by inferred social relationships",
@@ -73,14 +80,14 @@ LASE_UNIFORM = AlgorithmSpec(
     "lase_uniform",
     "LASE without perspective taking: co-players are predicted to act uniformly",
     "rllib_lase.rllib.algorithms:LASEUniformConfig",
-    LASESettings,
+    LASEWithoutConversionSettings,
 )
 
 LASE_ORACLE = AlgorithmSpec(
     "lase_oracle",
     "LASE that knows its co-players' observations instead of imagining them",
     "rllib_lase.rllib.algorithms:LASEOracleConfig",
-    LASESettings,
+    LASEWithoutConversionSettings,
 )
 
 LASE_SHARED = AlgorithmSpec(

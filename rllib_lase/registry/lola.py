@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from mixed_motive import GAMES
 from rllib_lase.registry.spec import AlgorithmSpec
 from rllib_lase.settings import Settings, setting
 
@@ -50,6 +51,20 @@ class LOLASettings(Settings):
         if self.lola_form == "exact" and self.gamma == 1:
             errors.append("gamma: an endless game has no value at 1; choose less, such as the paper's 0.96")
         return errors
+
+    def environment_problems(self, env: str, params: Mapping[str, Any]) -> list[str]:
+        """DiCE needs fragments of whole episodes."""
+        if env not in MATRIX_GAMES or self.lola_form != "dice" or self.rollout_fragment_length < 1:
+            return []
+        spec = GAMES[env]
+        preset = spec.presets.get(params.get("preset") or spec.default_preset)
+        horizon = params.get("horizon") or getattr(preset, "horizon", None)
+        if not isinstance(horizon, int) or horizon < 1 or self.rollout_fragment_length % horizon == 0:
+            return []
+        return [
+            f"rollout_fragment_length: {self.rollout_fragment_length} would cut episodes of {horizon} steps, "
+            f"dice needs whole ones. Choose {horizon} or a multiple of it"
+        ]
 
 
 def _objection(game: str, params: Mapping[str, Any]) -> str | None:

@@ -1,7 +1,7 @@
 """Evaluation of an algorithm with sampled actions: whole episodes, and the hook applied at every step.
 
-Policies are evaluated as they act in training but without the epsilon mixture. Argmax play is no option: with
-feed-forward policies it deadlocks (two agents that mirror each other).
+Policies are evaluated as they act in training, but without our epsilon mixture; RLlib's DQN keeps its own.
+Argmax play is no option: with feed-forward policies it deadlocks (two agents that mirror each other).
 """
 
 from __future__ import annotations
@@ -119,12 +119,13 @@ def evaluate(players: Players, num_episodes: int, seed: int) -> SocialEvaluation
                 "evaluation needs whole episodes. Truncate episodes in the environment"
             )
         episodes_per_copy += rollout.dones.sum(0)
+        finished.append(plain.add(rollout))
+        if not players.moves_rewards:
+            continue
         learnt = players.judge(rollout, carry)
         carry = learnt.carry
-        finished.append(plain.add(rollout))
-        rewards_after = learnt.rewards.numpy() if learnt.moved else rollout.rewards
-        no_counts = rollout.counts[..., :0]
-        after.append(gifted.add(dataclasses.replace(rollout, rewards=rewards_after, counts=no_counts)))
+        given = dataclasses.replace(rollout, rewards=learnt.rewards.numpy(), counts=rollout.counts[..., :0])
+        after.append(gifted.add(given))
         if learnt.gift_weights is not None:
             mean, steps = mean_gift_weights(learnt.gift_weights.numpy(), rollout.active.transpose(1, 2, 0))
             weight_sum += np.where(steps[:, None] > 0, mean, 0) * steps[:, None]
@@ -136,6 +137,6 @@ def evaluate(players: Players, num_episodes: int, seed: int) -> SocialEvaluation
         agent_ids=env.agent_ids,
         count_names=env.count_names,
         episodes=FinishedEpisodes.join(finished).first_of_each_copy(quota),
-        returns_after_gifting=FinishedEpisodes.join(after).first_of_each_copy(quota).returns,
+        returns_after_gifting=FinishedEpisodes.join(after or finished).first_of_each_copy(quota).returns,
         gift_weights=weights,
     )

@@ -41,18 +41,10 @@ class LOLALearner(SocialLearner):
         """Also reads the game's payoffs.
 
         Raises:
-            SettingsError: if the environment is no matrix game of ours, or DiCE would get parts of episodes.
+            SettingsError: if the environment is no matrix game of ours.
         """
         super().build()
         params = matrix_params(self.config)
-        length = self.settings.rollout_fragment_length
-        if self.settings.lola_form == "dice" and length % params.horizon:
-            raise SettingsError(
-                [
-                    f"rollout_fragment_length: {length} would cut episodes of {params.horizon} steps, dice "
-                    f"needs whole ones. Choose {params.horizon} or a multiple of it"
-                ]
-            )
         self._payoffs = torch.tensor(
             [params.R, params.S, params.T, params.P], dtype=torch.float64, device=self.device
         )
@@ -81,9 +73,8 @@ class LOLALearner(SocialLearner):
     def _update_policies(self, data: TensorRollout, learnt: LearntRewards) -> None:
         if self.settings.lola_form == "exact":
             exact = self._exact_values()
-            self._report.note(
-                {"value_per_step": torch.stack(exact(*self._logits())) * (1 - self.settings.gamma)}
-            )
+            per_step = torch.stack(exact(*self._logits())) * (1 - self.settings.gamma)
+            self._report.note({"value_per_step": per_step, "policy_loss": -per_step})
             self._ascend([exact, exact])
             return
         advantages = self._advantages(data, learnt)

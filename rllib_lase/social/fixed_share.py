@@ -16,9 +16,12 @@ from rllib_lase.social.hook import LearntRewards, Networks, SocialHook
 class FixedShareHook(SocialHook):
     """Zero-sum gifting (Eq. 2) with weights that never change: what inference adds is seen against it."""
 
-    redistributes: ClassVar[bool] = True
     visible_fields: ClassVar[frozenset[str]] = frozenset({"active"})
     settings: FixedShareSettings
+
+    def moves_rewards(self) -> bool:
+        """Shares of their own rewards."""
+        return True
 
     def rewards(
         self,

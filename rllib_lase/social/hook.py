@@ -76,8 +76,8 @@ class LearntRewards:
 
     Attributes:
         rewards: `(N, T, B)` float32, what the policies learn from.
-        gift_weights: `(T, B, N, N)`, giver in the row; None unless the hook redistributes. Rows of givers
-            without a reward are the identity's unless the step is recorded.
+        gift_weights: `(T, B, N, N)`, giver in the row; None unless agents give shares of their rewards. Rows
+            of givers without a reward are the identity's unless the step is recorded.
         shared: `(N, T, B)`, what those weights split: the rewards, but for penalties that stay with their
             owner.
         carry: `(B, ...)`, what the preference carries to the copies' next step; None if nothing.
@@ -120,14 +120,12 @@ class SocialHook(abc.ABC):
     """A social preference of all agents, each with its own networks and its own view.
 
     Attributes:
-        redistributes: Whether agents give shares of their rewards away, which gift weights tell.
         shares_parameters: Whether all agents have one set of parameters, and learn from everybody's
             experience; else nothing but what `visible_fields` name passes between them.
         visible_fields: What agent i may see of others. Everything else of agent j may be replaced by NaN
             without changing i's losses.
     """
 
-    redistributes: ClassVar[bool] = False
     shares_parameters: ClassVar[bool] = False
     visible_fields: ClassVar[frozenset[str]] = frozenset()
 
@@ -138,7 +136,7 @@ class SocialHook(abc.ABC):
 
     def moves_rewards(self) -> bool:
         """Whether agents give rewards away. Only then rewards after gifting differ from rewards."""
-        return self.redistributes
+        return False
 
     @classmethod
     def action_table(

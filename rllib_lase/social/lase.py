@@ -69,7 +69,6 @@ class _Inferred:
 class LASEHook(SocialHook):
     """Social relationship inference with perspective taking, and zero-sum gifting (Eq. 2-5)."""
 
-    redistributes: ClassVar[bool] = True
     visible_fields: ClassVar[frozenset[str]] = frozenset({"actions", "active"})
     takes_perspective: ClassVar[bool] = True
     settings: LASESettings
@@ -96,6 +95,10 @@ class LASEHook(SocialHook):
     def refuses_gifts(self) -> bool:
         """As the setting of that name."""
         return self.settings.refuse_gifts
+
+    def moves_rewards(self) -> bool:
+        """Shares of their own rewards."""
+        return True
 
     def initial_carry(self, num_envs: int) -> Tensor | None:
         """Smoothed relationships `(B, N, N)`, NaN: no pair has one yet. None without smoothing."""

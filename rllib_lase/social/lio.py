@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
@@ -18,7 +19,7 @@ from rllib_lase.core.returns import generalized_advantages
 from rllib_lase.networks import IncentiveNet, PolicyNet, ValueNet
 from rllib_lase.registry.lio import LIOSettings
 from rllib_lase.rollout import JointRollout, TensorRollout
-from rllib_lase.social.hook import POLICY, JointSpaces, LearntRewards, Networks, SocialHook
+from rllib_lase.social.hook import POLICY, JointSpaces, LearntRewards, Moments, Networks, SocialHook
 
 INCENTIVES = "incentives"
 WORTH = "worth"
@@ -48,8 +49,11 @@ class LIOHook(SocialHook):
 
     #: Centralised while learning: a giver also knows its co-players' policies.
     visible_fields: ClassVar[frozenset[str]] = frozenset(
-        {"obs", "actions", "active", "rewards", "vf_preds", "final_vf_preds"}
-    )
+        {
+            "policy", "obs", "actions", "active", "rewards", "vf_preds", "final_vf_preds", "terminateds",
+            "truncateds",
+        }
+    )  # fmt: skip
     settings: LIOSettings
 
     def __init__(self, settings: LIOSettings, spaces: JointSpaces, seed: int | None) -> None:
@@ -93,8 +97,18 @@ class LIOHook(SocialHook):
         carry: Tensor | None = None,
     ) -> LearntRewards:
         """Extrinsic rewards and what the co-players give; if givers pay, less what they give."""
-        del recorded, carry
-        return LearntRewards(self._learnt(rollout, self.incentives(rollout, networks)))
+        del carry
+        incentives = self.incentives(rollout, networks)
+        given = Moments.of(incentives.sum(1), rollout.active & recorded)
+        return LearntRewards(
+            self._learnt(rollout, incentives),
+            amounts=incentives.permute(2, 3, 0, 1) if self.settings.givers_pay else None,
+            measured={"incentives_given": given},
+        )
+
+    def moves_rewards(self) -> bool:
+        """Only where givers pay; other incentives add to the rewards that are learnt from."""
+        return self.settings.givers_pay
 
     def _learnt(self, rollout: TensorRollout, incentives: Tensor) -> Tensor:
         learnt = rollout.rewards + incentives.sum(0)
@@ -282,11 +296,22 @@ def _action_logp(
     policy = cast(PolicyNet, nets[POLICY])
     named = {f"policy.{name}": value for name, value in parameters.items()}
     arguments = (rollout.obs[agent][:-1], rollout.state_in[agent], rollout.dones)
-    # cuDNN's LSTM cannot be differentiated twice.
-    with torch.backends.cudnn.flags(enabled=policy.lstm is None):
+    with _twice_differentiable(policy):
         logits = functional_call(_Fragment(policy), named, arguments)
     logp: Tensor = logits.log_softmax(-1).gather(-1, rollout.actions[agent].unsqueeze(-1))
     return logp.flatten()
+
+
+@contextlib.contextmanager
+def _twice_differentiable(policy: PolicyNet) -> Iterator[None]:
+    """Leaves cuDNN out for an LSTM, which it cannot differentiate twice; all else stays as it is set."""
+    cudnn = torch.backends.cudnn
+    enabled = cudnn.enabled
+    cudnn.enabled = enabled and policy.lstm is None
+    try:
+        yield
+    finally:
+        cudnn.enabled = enabled
 
 
 def _tensor(array: Any) -> Tensor:

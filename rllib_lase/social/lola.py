@@ -24,8 +24,11 @@ class LOLAHook(IndependentHook):
     """
 
     visible_fields: ClassVar[frozenset[str]] = frozenset(
-        {"policy", "obs", "actions", "action_logp", "rewards", "vf_preds", "final_vf_preds"}
-    )
+        {
+            "policy", "obs", "actions", "action_logp", "rewards", "vf_preds", "final_vf_preds", "terminateds",
+            "truncateds",
+        }
+    )  # fmt: skip
     settings: LOLASettings
 
     def __init__(self, settings: LOLASettings, spaces: JointSpaces, seed: int | None) -> None:

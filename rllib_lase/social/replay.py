@@ -1,4 +1,4 @@
-"""A ring of the most recent joint steps, from which the SR and conversion networks learn."""
+"""A ring of the most recent joint steps, from which the networks of social preferences learn."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from rllib_lase.core.value_orientation import angular_svo_rewards, linear_svo_rewards, mean_of_others
@@ -30,10 +31,13 @@ class SVOHook(SocialHook):
         """Rewards as the orientation sees them."""
         del networks, recorded, carry
         own = rollout.rewards.permute(1, 2, 0)
-        others = mean_of_others(own, rollout.active.permute(1, 2, 0))
+        active = rollout.active.permute(1, 2, 0)
+        others = mean_of_others(own, active)
         svo = math.radians(self.settings.svo_degrees)
         if self.settings.svo_form == "linear":
             learnt = linear_svo_rewards(own, others, svo)
         else:
             learnt = angular_svo_rewards(own, others, svo, self.settings.svo_weight)
+        alone = active & (active.sum(-1, keepdim=True) == 1)  # has nobody to compare itself with
+        learnt = torch.where(alone, own, learnt)
         return LearntRewards(learnt.permute(2, 0, 1).contiguous())

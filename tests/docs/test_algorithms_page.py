@@ -25,13 +25,14 @@ def section_of(algo: str) -> str:
 def test_every_algorithm_has_a_section_with_its_source_and_games(algo: str) -> None:
     text = section_of(algo)
     assert algo in STOCK or "ource" in text, "it says where the algorithm comes from"
+    assert algo.startswith("lase") or "ames" in text, "it says where it can be played"
 
 
 @pytest.mark.parametrize("algo", ALGORITHMS)
 def test_a_section_names_every_setting_of_its_own(algo: str) -> None:
     settings_class = ALGORITHMS[algo].settings_class
     common = {item.name for item in dataclasses.fields(Settings)}
-    page = section_of("lase" if settings_class is LASESettings else algo)
+    page = section_of("lase" if issubclass(settings_class, LASESettings) else algo)
     missing = [
         f.name
         for f in dataclasses.fields(settings_class)

@@ -61,7 +61,7 @@ def test_every_algorithm_trains_reports_and_evaluates(config_class):
     assert evaluation.episodes.returns.shape == (6, 4)
     assert np.allclose(evaluation.returns_after_gifting.sum(1), evaluation.episodes.returns.sum(1), atol=1e-3)
     assert np.allclose(evaluation.gift_weights.sum(1), 1)
-    gives = config_class.hook_class.redistributes
+    gives = algorithm.moves_rewards
     assert np.array_equal(evaluation.gift_weights, np.eye(4)) != gives
     algorithm.stop()
 

@@ -73,7 +73,7 @@ def test_an_algorithm_trains_saves_restores_and_evaluates_on_a_game(algo, game, 
 
     evaluation = evaluate(algorithm, 4, seed=1)
     assert np.isfinite(evaluation.returns_after_gifting).all()
-    if algorithm.config.hook_class.redistributes:
+    if algorithm.moves_rewards:
         np.testing.assert_allclose(
             evaluation.returns_after_gifting.sum(1), evaluation.episodes.returns.sum(1), rtol=1e-4, atol=1e-3
         )

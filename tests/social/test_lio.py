@@ -355,7 +355,10 @@ def test_a_single_agent_has_nobody_to_give_to():
         make_hook(1)
 
 
-@pytest.mark.parametrize("name", ["obs", "actions", "rewards", "vf_preds", "final_vf_preds", "action_logp"])
+@pytest.mark.parametrize(
+    "name",
+    ["obs", "actions", "rewards", "vf_preds", "final_vf_preds", "action_logp", "terminateds", "truncateds"],
+)
 def test_a_giver_looks_at_just_what_it_says_of_its_co_players(name):
     hook, spoilt = make_hook(), make_hook()
     networks, rollout = make_networks(hook), rollout_for()
@@ -366,7 +369,10 @@ def test_a_giver_looks_at_just_what_it_says_of_its_co_players(name):
         changed = dataclasses.replace(rollout, groups=(dataclasses.replace(group, obs=obs),))
     else:
         values = getattr(rollout, name).copy()
-        values[1:] = np.where(rollout.active[1:], 4, 0) if name == "actions" else 2 * values[1:] + 1
+        if name == "actions":
+            values[1:] = np.where(rollout.active[1:], 4, 0)
+        else:
+            values[1:] = ~values[1:] if values.dtype == np.bool_ else 2 * values[1:] + 1
         changed = dataclasses.replace(rollout, **{name: values})
     for each, seen in ((hook, rollout), (spoilt, changed)):
         each.observe(seen, networks)
