@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from rllib_lase import GiftingConfig
-from rllib_lase.rllib.evaluate import evaluation_runner
 from rllib_lase.rllib.game_copies import GameCopies
 from rllib_lase.rllib.recording import record_episode
 from rllib_lase.settings import SettingsError
@@ -76,7 +75,7 @@ def test_pictures_show_what_was_paid_and_received(monkeypatch):
     monkeypatch.setattr(GameCopies, "render", keep)
     algorithm = build(gift_value=3.0)
     record_episode(algorithm, seed=1)
-    rollout = evaluation_runner(algorithm, 1, 1).sample_rollout(30, 0.0)
+    rollout = algorithm.evaluation_runner(1, 1).sample_rollout(30, 0.0)
     algorithm.stop()
     gives = rollout.actions[:, :, 0].T == GIFT
     assert 0 < gives.sum() < gives.size
