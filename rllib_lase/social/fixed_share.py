@@ -17,6 +17,7 @@ class FixedShareHook(SocialHook):
     """Zero-sum gifting (Eq. 2) with weights that never change: what inference adds is seen against it."""
 
     redistributes: ClassVar[bool] = True
+    continuous_actions: ClassVar[bool] = True
     visible_fields: ClassVar[frozenset[str]] = frozenset({"active"})
     settings: FixedShareSettings
 
