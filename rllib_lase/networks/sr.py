@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from rllib_lase.networks.layers import Encoder, Identity, LogStd, first_linear, initialise, summed_rows
 
 LOGIT_BOUND = 10.0
+#: Bound of the means of continuous actions: beyond the box, so that no gradient vanishes within it.
+MEAN_BOUND = 1.5
 
 
 class SRBase(nn.Module, abc.ABC):
@@ -134,8 +136,8 @@ class ContinuousSRNet(SRBase):
         self.log_std = LogStd(action_size)
 
     def policy_inputs(self, features: Tensor) -> Tensor:
-        """Means in (-1, 1) and logarithms of standard deviations of pi_SR on encoder features, `(M, 2D)`."""
-        mean = torch.tanh(self.pi_out(torch.relu(self.pi_fc(features))))
+        """Bounded means and logarithms of standard deviations of pi_SR on encoder features, `(M, 2D)`."""
+        mean = MEAN_BOUND * torch.tanh(self.pi_out(torch.relu(self.pi_fc(features))) / MEAN_BOUND)
         return torch.cat([mean, self.log_std().expand_as(mean)], -1)
 
     def action_rows(self, actions: Tensor) -> Tensor:

@@ -189,16 +189,22 @@ class ContinuousSweep(ActionSweep):
     def soft_q_loss(
         self, sr: SRBase, features: Tensor, actions: Tensor, inputs: Tensor, temperature: float
     ) -> Tensor:
-        """The gradient of Q with respect to the quantiles, which move with mean and standard deviation."""
+        """The gradient of Q with respect to the quantiles, which move with mean and standard deviation.
+
+        A quantile beyond the box follows Q at the edge if that leads back, and rests if it leads further out.
+        """
         points = self._quantiles(inputs)
-        own, moved = torch.tensor([sr.own], device=actions.device), points.detach().requires_grad_()
+        own = torch.tensor([sr.own], device=actions.device)
+        executed = points.detach().clamp(-1, 1).requires_grad_()
         with torch.enable_grad():
             q_points = (
                 cast(ContinuousSRNet, sr)
-                .q_points(features.detach(), actions, own, moved.unsqueeze(1))[1]
+                .q_points(features.detach(), actions, own, executed.unsqueeze(1))[1]
                 .squeeze(1)
             )
-            (slopes,) = torch.autograd.grad(q_points.sum(), moved)
+            (slopes,) = torch.autograd.grad(q_points.sum(), executed)
+        outward = (points.abs() > 1) & (slopes * points > 0)
+        slopes = slopes.masked_fill(outward, 0.0)
         return sr_actor_loss_soft_q_points(points, q_points, slopes, gaussian_entropy(inputs), temperature)
 
 
