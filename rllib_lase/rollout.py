@@ -41,9 +41,10 @@ class JointRollout:
     Attributes:
         agent_ids: The N agents in their fixed order.
         groups: Observations, in blocks of agents that share a space.
-        actions: `(N, T, B)` int64; 0 where the agent had left.
+        actions: `(N, T, B)` int64; or continuous ones `(N, T, B, D)` float32 as they were drawn, in units in
+            which [-1, 1] is the environment's range, where they are clipped. 0 where the agent had left.
         action_logp: `(N, T, B)` float32, log-probability under the behaviour policy (epsilon mixture
-            included).
+            included); of continuous actions the log-density before clipping.
         rewards: `(N, T, B)` float32, extrinsic; never overwritten.
         vf_preds: `(N, T + 1, B)` float32, values of `obs`.
         final_index: `(K, 2)` int64, (t, b) of each episode that ended within the fragment.
@@ -60,7 +61,7 @@ class JointRollout:
 
     agent_ids: tuple[str, ...]
     groups: tuple[AgentGroup, ...]
-    actions: NDArray[np.int64]
+    actions: NDArray[np.int64] | NDArray[np.float32]
     action_logp: NDArray[np.float32]
     rewards: NDArray[np.float32]
     vf_preds: NDArray[np.float32]

@@ -20,12 +20,14 @@ def random_rollout(
     episode_length: int | None = None,
     leavers: bool = False,
     first_step: int = 0,
+    action_size: int | None = None,
 ) -> JointRollout:
     """A rollout of random numbers with a consistent story of who was in the game when.
 
     Args:
         episode_length: Episodes are truncated after so many steps, counted from `first_step`; None: never.
         leavers: Agent 0 terminates halfway through each episode.
+        action_size: D of continuous actions, some of them beyond [-1, 1]; None: they are discrete.
     """
     shape = (num_agents, num_steps, num_envs)
     clock = first_step + np.arange(num_steps)
@@ -48,10 +50,14 @@ def random_rollout(
     }
     obs = rng.integers(0, 2, (num_agents, num_steps + 1, num_envs, *obs_shape)).astype(np.uint8)
     final_obs = rng.integers(0, 2, (num_agents, len(index), *obs_shape)).astype(np.uint8)
+    if action_size is None:
+        actions: NDArray[Any] = np.where(active, rng.integers(0, num_actions, shape), 0)
+    else:
+        actions = (rng.normal(size=(*shape, action_size)) * active[..., None]).astype(np.float32)
     return JointRollout(
         agent_ids=tuple(f"agent_{i}" for i in range(num_agents)),
         groups=(AgentGroup(tuple(range(num_agents)), obs, final_obs),),
-        actions=np.where(active, rng.integers(0, num_actions, shape), 0),
+        actions=actions,
         final_index=index,
         terminateds=terminateds,
         truncateds=truncateds,

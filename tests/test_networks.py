@@ -2,7 +2,17 @@ import numpy as np
 import pytest
 import torch
 
-from rllib_lase.networks import ConversionNet, Encoder, Identity, PolicyNet, SRNet, share_parameters
+from rllib_lase.networks import (
+    ActorHead,
+    ConversionNet,
+    Encoder,
+    GaussianActorHead,
+    Identity,
+    PolicyNet,
+    RefusingActorHead,
+    SRNet,
+    share_parameters,
+)
 from rllib_lase.rllib.acting import GroupActor
 
 
@@ -110,7 +120,7 @@ def test_logits_of_the_sr_policy_are_bounded_however_strange_the_observation():
     net = SRNet((7, 5, 5), (7,) * 4, own=0, hidden_size=16)
     with torch.no_grad():
         net.pi_out.weight.fill_(1e6)
-    logits = net.policy_logits(net.encoder(torch.randn(20, 7, 5, 5) * 1e6))
+    logits = net.policy_inputs(net.encoder(torch.randn(20, 7, 5, 5) * 1e6))
     assert logits.abs().max() <= 10
 
 
@@ -125,11 +135,11 @@ def test_a_convolution_over_a_3x3_image_equals_its_matrix_product():
 
 @pytest.mark.parametrize("hidden_size", [16, None])
 @pytest.mark.parametrize("lstm_size", [None, 24])
-@pytest.mark.parametrize("refuses", [False, True])
+@pytest.mark.parametrize("head", [ActorHead, RefusingActorHead, GaussianActorHead])
 @pytest.mark.parametrize("obs_shape", [(7, 5, 5), (5,), (4, 15, 15), (3, 6, 8)])
-def test_stacked_acting_equals_each_network_alone(obs_shape, refuses, lstm_size, hidden_size):
+def test_stacked_acting_equals_each_network_alone(obs_shape, head, lstm_size, hidden_size):
     torch.manual_seed(1)
-    nets = [PolicyNet(obs_shape, 6, hidden_size, lstm_size, refuses) for _ in range(3)]
+    nets = [PolicyNet(obs_shape, 6, hidden_size, lstm_size, head=head) for _ in range(3)]
     actor = GroupActor(nets, obs_shape)
     for _ in range(2):
         obs = torch.rand(3, 4, *obs_shape)
@@ -154,7 +164,7 @@ def test_stacked_acting_equals_each_network_alone(obs_shape, refuses, lstm_size,
 
 def test_what_is_played_and_whether_gifts_are_refused_are_independent_and_refusals_start_rare():
     torch.manual_seed(1)
-    net = PolicyNet((5,), 6, hidden_size=8, lstm_size=None, refuses_gifts=True)
+    net = PolicyNet((5,), 6, hidden_size=8, lstm_size=None, head=RefusingActorHead)
     untrained = net(torch.rand(20, 5)).action_dist_inputs.softmax(-1)
     assert untrained.shape == (20, 6)
     assert torch.allclose(untrained[:, 3:].sum(1), torch.tensor(0.1), atol=0.01)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mixed_motive import (
         cleanup_v0,
         coingame_v0,
+        continuous_public_goods_v0,
         escape_room_v0,
         harvest_v0,
         ipd_v0,
@@ -41,6 +42,7 @@ __all__ = [
     "check_params",
     "cleanup_v0",
     "coingame_v0",
+    "continuous_public_goods_v0",
     "escape_room_v0",
     "harvest_v0",
     "ipd_v0",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rllib_lase.core.distributions import entropy
+from rllib_lase.core.distributions import logp_and_entropy
 
 
 def masked_mean(values: Tensor, loss_mask: Tensor) -> Tensor:
@@ -49,15 +49,15 @@ def policy_losses(
     """Actor-critic losses of N agents, one row each.
 
     Args:
-        action_dist_inputs: `(N, M, A)` logits.
+        action_dist_inputs: `(N, M, A)` logits, or `(N, M, 2D)` of Gaussians.
         vf_preds: `(N, M)`.
-        actions: `(N, M)` int64.
+        actions: `(N, M)` int64, or `(N, M, D)` floats as they were drawn.
         advantages: `(N, M)`, no gradient.
         value_targets: `(N, M)`, no gradient.
         loss_mask: `(N, M)` bool, False for steps of an agent that had left.
         vf_loss_coeff: Weight of the squared value error.
         entropy_coeff: Weight of the entropy bonus.
-        epsilon: Share of uniform actions in the behaviour policy, in [0, 1).
+        epsilon: Share of uniform actions in the behaviour policy, in [0, 1); 0 with continuous actions.
         num_actions: `(N, 1)`, actions of each agent where their numbers differ; logits beyond are padded with
             large negative numbers. None: A for all.
         old_action_logp: `(N, M)` log-probability under the behaviour mixture. Given: PPO's clipped ratio,
@@ -69,8 +69,7 @@ def policy_losses(
 
     Source: Mnih et al. 2016 (A2C); Schulman et al. 2017, Eq. 7 (PPO-clip).
     """
-    logp = action_dist_inputs.log_softmax(-1)
-    taken = logp.gather(-1, actions.unsqueeze(-1)).squeeze(-1)
+    taken, entropies = logp_and_entropy(action_dist_inputs, actions)
     if old_action_logp is None:
         surrogate = taken * advantages
     else:
@@ -82,6 +81,6 @@ def policy_losses(
         surrogate = torch.minimum(ratio * advantages, clipped * advantages)
     policy_loss = -masked_mean(surrogate, loss_mask)
     vf_loss = masked_mean((vf_preds - value_targets).square(), loss_mask)
-    mean_entropy = masked_mean(entropy(logp), loss_mask)
+    mean_entropy = masked_mean(entropies, loss_mask)
     total = policy_loss + vf_loss_coeff * vf_loss - entropy_coeff * mean_entropy
     return {"total_loss": total, "policy_loss": policy_loss, "vf_loss": vf_loss, "entropy": mean_entropy}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rllib_lase.core.distributions import entropy
+from rllib_lase.core.distributions import entropy, logp_and_entropy
 
 
 def sr_td_error(
@@ -47,8 +47,8 @@ def sr_actor_loss_eq5(logits: Tensor, actions: Tensor, td_error: Tensor, entropy
     """Policy gradient of the SR policy with the TD error as its signal, plus an entropy bonus.
 
     Args:
-        logits: `(..., A)` of pi_SR(. | o^i).
-        actions: `(...)` int64, own executed actions.
+        logits: `(..., A)` of pi_SR(. | o^i); of Gaussians `(..., 2D)`.
+        actions: `(...)` int64 or `(..., D)` floats, own executed actions.
         td_error: `(...)`; taken without gradient.
         entropy_coeff: Weight of the entropy; 0 is the paper's rule to the letter.
 
@@ -57,9 +57,8 @@ def sr_actor_loss_eq5(logits: Tensor, actions: Tensor, td_error: Tensor, entropy
 
     Source: Eq. 5, actor.
     """
-    logp = logits.log_softmax(-1)
-    taken = logp.gather(-1, actions.unsqueeze(-1)).squeeze(-1)
-    return -td_error.detach() * taken - entropy_coeff * entropy(logp)
+    taken, entropies = logp_and_entropy(logits, actions)
+    return -td_error.detach() * taken - entropy_coeff * entropies
 
 
 def sr_actor_loss_soft_q(logits: Tensor, q_own: Tensor, temperature: float) -> Tensor:
@@ -77,3 +76,25 @@ def sr_actor_loss_soft_q(logits: Tensor, q_own: Tensor, temperature: float) -> T
     """
     logp = logits.log_softmax(-1)
     return -(logp.exp() * q_own.detach()).sum(-1) - temperature * entropy(logp)
+
+
+def sr_actor_loss_soft_q_points(
+    points: Tensor, q_points: Tensor, slopes: Tensor, entropies: Tensor, temperature: float
+) -> Tensor:
+    """`sr_actor_loss_soft_q` for continuous actions, through points that move with the distribution.
+
+    Args:
+        points: `(..., K, D)`, own actions that stand for pi_SR; carry gradient to its parameters.
+        q_points: `(..., K)`, Q^i with each as the own action; taken without gradient.
+        slopes: `(..., K, D)`, gradient of Q^i with respect to `points`; taken without gradient.
+        entropies: `(...)` of pi_SR.
+        temperature: Weight of the entropy, >= 0.
+
+    Returns:
+        `(...)`, -(mean of Q over the points + temperature * entropy); its gradient moves the points along
+        `slopes`.
+
+    Source: our choice, as `sr_actor_loss_soft_q`.
+    """
+    along = (slopes.detach() * (points - points.detach())).sum(-1)
+    return -(q_points.detach() + along).mean(-1) - temperature * entropies

@@ -7,20 +7,29 @@ from rllib_lase.networks.conversion import ConversionNet
 from rllib_lase.networks.incentives import IncentiveNet, ValueNet
 from rllib_lase.networks.layers import AgentLinear, Encoder, Identity, share_parameters
 from rllib_lase.networks.moa import MOANet
-from rllib_lase.networks.policy import ActorHead, PolicyNet, PolicyOutput, RefusingActorHead
-from rllib_lase.networks.sr import SRNet
+from rllib_lase.networks.policy import (
+    ActorHead,
+    GaussianActorHead,
+    PolicyNet,
+    PolicyOutput,
+    RefusingActorHead,
+)
+from rllib_lase.networks.sr import ContinuousSRNet, SRBase, SRNet
 
 __all__ = [
     "ActorHead",
     "AgentLinear",
+    "ContinuousSRNet",
     "ConversionNet",
     "Encoder",
+    "GaussianActorHead",
     "Identity",
     "IncentiveNet",
     "MOANet",
     "PolicyNet",
     "PolicyOutput",
     "RefusingActorHead",
+    "SRBase",
     "SRNet",
     "ValueNet",
     "share_parameters",

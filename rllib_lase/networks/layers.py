@@ -13,6 +13,9 @@ from torch import Tensor, nn
 CONV_CHANNELS = (16, 32)
 #: Largest image (channels x height x width) that is convolved by patches.
 MAX_PATCHED_INPUTS = 1024
+#: Logarithms of standard deviations of continuous actions lie between these, in units of half their range.
+LOG_STD_RANGE = (-3.0, 1.0)
+INITIAL_LOG_STD = -0.5
 #: Standard deviation of the agents' biases in an `AgentLinear` at the start.
 BIAS_SPREAD = 0.5
 
@@ -112,6 +115,24 @@ def first_linear(in_features: int, out_features: int, identity: Identity | None)
     if identity is None:
         return nn.Linear(in_features, out_features)
     return AgentLinear(in_features, out_features, identity)
+
+
+class LogStd(nn.Module):
+    """Logarithms of standard deviations, the same at all observations, learnt within `LOG_STD_RANGE`.
+
+    The bound is smooth: behind a hard one a parameter would have no gradient that brings it back.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        lowest, highest = LOG_STD_RANGE
+        place = 2 * (INITIAL_LOG_STD - lowest) / (highest - lowest) - 1
+        self.raw = nn.Parameter(torch.full((size,), math.atanh(place)))
+
+    def forward(self) -> Tensor:
+        """`(size,)`."""
+        lowest, highest = LOG_STD_RANGE
+        return (highest + lowest) / 2 + (highest - lowest) / 2 * torch.tanh(self.raw)
 
 
 def summed_rows(table: Tensor, actions: Tensor) -> Tensor:

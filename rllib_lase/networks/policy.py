@@ -9,14 +9,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from rllib_lase.networks.layers import AgentLinear, Encoder, Identity, first_linear, initialise
+from rllib_lase.networks.layers import AgentLinear, Encoder, Identity, LogStd, first_linear, initialise
 
 #: Probability with which an untrained policy refuses gifts, where it may.
 INITIAL_REFUSAL = 0.1
 
 
 class PolicyOutput(NamedTuple):
-    """Heads of the policy: `action_dist_inputs` (..., A), `vf_preds` (...)."""
+    """Heads of the policy: `action_dist_inputs` (..., A), of Gaussians (..., 2D), and `vf_preds` (...)."""
 
     action_dist_inputs: Tensor
     vf_preds: Tensor
@@ -69,6 +69,29 @@ class RefusingActorHead(ActorHead):
         return torch.cat([actions, actions + refusal], -1)
 
 
+class GaussianActorHead(ActorHead):
+    """Means of D continuous actions, and standard deviations that do not depend on the observation."""
+
+    def __init__(self, width: int, action_size: int) -> None:
+        """Builds the layer.
+
+        Args:
+            width: Units of the layer below.
+            action_size: D.
+        """
+        super().__init__(width, action_size)
+        self.log_std = LogStd(action_size)
+
+    def joint(self) -> tuple[Tensor, Tensor]:
+        """A linear layer to `(2D,)`, whose second half is biases only."""
+        return torch.cat([self.weight, torch.zeros_like(self.weight)]), torch.cat([self.bias, self.log_std()])
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Means and logarithms of standard deviations, `(..., 2D)`, of `(..., width)`."""
+        mean: Tensor = super().forward(features)
+        return torch.cat([mean, self.log_std().expand_as(mean)], -1)
+
+
 class PolicyNet(nn.Module):
     """Encoder, fully connected layer, optional LSTM, separate linear actor and critic heads.
 
@@ -82,18 +105,19 @@ class PolicyNet(nn.Module):
         num_actions: int,
         hidden_size: int | None,
         lstm_size: int | None,
-        refuses_gifts: bool = False,
         identity: Identity | None = None,
+        head: type[ActorHead] = ActorHead,
     ) -> None:
         """Builds the network.
 
         Args:
             obs_shape: Shape of the agent's own observation.
-            num_actions: Number of the agent's own actions, added ones included.
+            num_actions: Number of the agent's own actions, added ones included; D of continuous actions.
             hidden_size: Units of the fully connected layer; None leaves it out.
             lstm_size: Units of the LSTM, or None for a feed-forward policy.
-            refuses_gifts: Whether the second half of the actions are the first with gifts refused.
             identity: Whose it is, if agents share their parameters.
+            head: The actor's kind: `ActorHead`, `RefusingActorHead` where the second half of the actions are
+                the first with gifts refused, or `GaussianActorHead` for continuous actions.
         """
         super().__init__()
         self.encoder = Encoder(obs_shape)
@@ -104,7 +128,7 @@ class PolicyNet(nn.Module):
             width = hidden_size
         self.lstm = None if lstm_size is None else nn.LSTM(width, lstm_size)
         width = width if lstm_size is None else lstm_size
-        self.pi = (RefusingActorHead if refuses_gifts else ActorHead)(width, num_actions)
+        self.pi = head(width, num_actions)
         self.vf = nn.Linear(width, 1)
         initialise(self)
         self.pi.start()

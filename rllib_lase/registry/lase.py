@@ -40,6 +40,9 @@ class LASESettings(Settings):
     min_q_spread: float = setting(
         1e-3, "Eq. 3: where max Q - min Q is below this, the weight is 0", minimum=0
     )
+    num_counterfactuals: int = setting(
+        8, "Eq. 3 with continuous actions: how many stand for the sum over a'", minimum=2
+    )
     gift_negative_rewards: bool = setting(True, "Eq. 2: share penalties too; False keeps them at home")
     relationship_smoothing: float = setting(
         0.0,

@@ -77,9 +77,11 @@ def with_added_actions(env: JointEnv, table_of: TableOf) -> JointEnv:
     """The same copies, with actions added where `table_of` asks for them.
 
     Args:
-        env: Any copies.
+        env: Any copies; those with continuous actions stay as they are.
         table_of: Which action of `env` each of an agent's actions plays; None where none are added.
     """
+    if env.action_shape:
+        return env
     sizes = [int(cast("gym.spaces.Discrete[Any]", env.action_spaces[agent]).n) for agent in env.agent_ids]
     tables = [table_of(size, env.stay_action) for size in sizes]
     present = [table for table in tables if table is not None]

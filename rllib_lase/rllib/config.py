@@ -218,8 +218,15 @@ class SocialConfig(AlgorithmConfig):
         )
 
     def make_hook(self, spaces: JointSpaces) -> SocialHook:
-        """The social preference of all agents."""
-        return self.hook_class(self.settings(), spaces, self.seed)
+        """The social preference of all agents.
+
+        Raises:
+            SettingsError: if actions are continuous, and the algorithm or its settings need discrete ones.
+        """
+        settings = self.settings()
+        if spaces.continuous_size is not None:
+            _refuse_continuous(self.algo_id, self.hook_class, settings)
+        return self.hook_class(settings, spaces, self.seed)
 
     @override(AlgorithmConfig)
     def get_multi_rl_module_spec(
@@ -286,6 +293,23 @@ class SocialConfig(AlgorithmConfig):
         config.env_runners(**{key: settings.pop(key) for key in _RUNNER_SETTINGS})
         config.training(**settings).learners(num_learners=saved["num_learners"])
         return config
+
+
+def _refuse_continuous(algo_id: str, hook_class: type[SocialHook], settings: Settings) -> None:
+    """Refuses what has no meaning for continuous actions.
+
+    Raises:
+        SettingsError: naming all of it.
+    """
+    errors = [f"{name}: {reason}" for name, reason in hook_class.discrete_settings(settings).items()]
+    if not hook_class.continuous_actions:
+        able = [key for key, spec in ALGORITHMS.items() if spec.config_class().hook_class.continuous_actions]
+        errors.append(
+            f"env: {algo_id} needs discrete actions, and this environment's are continuous; "
+            f"choose one of {', '.join(able)}"
+        )
+    if errors:
+        raise SettingsError(errors)
 
 
 def _refuse_different_spaces(algo_id: str, spaces: JointSpaces) -> None:

@@ -238,12 +238,13 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         for block, last in zip(blocks, self._last_obs, strict=True):
             block[:, 0] = last
         state_in = self._state
-        actions = np.empty((agents, num_steps, copies), np.int64)
+        shape = env.action_shape
+        actions = np.empty((agents, num_steps, copies, *shape), np.float32 if shape else np.int64)
         rewards = np.empty((agents, num_steps, copies), np.float32)
         flags = {name: np.empty((agents, num_steps, copies), np.bool_) for name in _FLAGS}
         dones = np.empty((num_steps, copies), np.bool_)
         counts = np.empty((agents, num_steps, copies, len(env.count_names)), np.int32)
-        uniform = self._generator.random((num_steps, agents, copies), np.float32)
+        uniform = self._generator.random((num_steps, agents, copies, *shape), np.float32)
         ends: list[_End] = []
         policy.start_fragment(num_steps, epsilon)
         for t in range(num_steps):
@@ -271,7 +272,9 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
                 )
                 for g, members in enumerate(env.groups)
             ),
-            actions=np.where(flags["active"], actions, 0),
+            actions=np.where(
+                flags["active"].reshape(agents, num_steps, copies, *(1,) * len(shape)), actions, 0
+            ),
             action_logp=action_logp,
             rewards=rewards,
             vf_preds=vf_preds,

@@ -47,7 +47,8 @@ class JointEnv(abc.ABC):
         num_envs: B.
         agent_ids: The N agents in their fixed order.
         observation_spaces: One space per agent.
-        action_spaces: One space per agent.
+        action_spaces: One space per agent: `Discrete` counted from 0 for all, or `Box(-1, 1, (D,))` of one D
+            for all, whatever the environment's own ranges are.
         groups: Positions of agents whose observations share shape and dtype; every agent is in one group.
         count_names: Names of the C counted events.
         final_obs: Per group `(n, B, *obs)`; the last observation of the old episode, valid for copies whose
@@ -66,6 +67,11 @@ class JointEnv(abc.ABC):
     stay_action: int | None = None
     max_collective_reward: float | None = None
 
+    @property
+    def action_shape(self) -> tuple[int, ...]:
+        """Of one action: () if they are discrete, (D,) if they are continuous."""
+        return self.action_spaces[self.agent_ids[0]].shape or ()
+
     @abc.abstractmethod
     def reset(self, seed: int | None, obs_out: Sequence[NDArray[Any]]) -> None:
         """Starts new episodes in all copies and writes their first observations.
@@ -76,11 +82,12 @@ class JointEnv(abc.ABC):
         """
 
     @abc.abstractmethod
-    def step(self, actions: NDArray[np.int64], obs_out: Sequence[NDArray[Any]]) -> JointStep:
+    def step(self, actions: NDArray[Any], obs_out: Sequence[NDArray[Any]]) -> JointStep:
         """Steps all copies.
 
         Args:
-            actions: `(N, B)`, ignored for agents that have left.
+            actions: `(N, B)` int64, or `(N, B, D)` float32, which is clipped to [-1, 1]; ignored for agents
+                that have left.
             obs_out: Per group `(n, B, *obs)`, the next observations, written in place; zeros for agents that
                 have left; the first observation of the next episode where one ended.
 

@@ -224,7 +224,7 @@ class SocialLearner(TorchLearner):
     def _forward_policy(
         self, agent: int, module: SocialModule, data: TensorRollout, rows: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Logits `(M, A)` and values `(M,)` of one agent on its own observations."""
+        """`action_dist_inputs` `(M, ...)` and values `(M,)` of one agent on its own observations."""
         obs, state, dones = data.obs[agent][:-1], data.state_in[agent], data.dones
         if not self.settings.use_lstm:
             flat = obs.flatten(0, 1)
@@ -238,8 +238,8 @@ class SocialLearner(TorchLearner):
 
     @staticmethod
     def _sequence_columns(values: Tensor, copies: Tensor | None) -> Tensor:
-        """`(N, T, B) -> (N, T * len(copies))`, whole sequences of some copies."""
-        return (values if copies is None else values[:, :, copies]).flatten(1)
+        """`(N, T, B, ...) -> (N, T * len(copies), ...)`, whole sequences of some copies."""
+        return (values if copies is None else values[:, :, copies]).flatten(1, 2)
 
     def _update_social(self, networks: Sequence[Networks]) -> None:
         """One update of the hook's networks; all gradients first: a loss may pass through another group."""
@@ -342,8 +342,8 @@ class SocialLearner(TorchLearner):
 
 
 def _sample_columns(values: Tensor, rows: Tensor | None) -> Tensor:
-    """`(N, T, B) -> (N, M)`, some samples of every agent."""
-    flat = values.flatten(1)
+    """`(N, T, B, ...) -> (N, M, ...)`, some samples of every agent."""
+    flat = values.flatten(1, 2)
     return flat if rows is None else flat[:, rows]
 
 

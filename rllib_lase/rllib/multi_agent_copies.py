@@ -29,6 +29,8 @@ _THOROUGH_STEPS = 2
 class MultiAgentEnvCopies(JointEnv):
     """B copies of a `MultiAgentEnv` in which all agents act in every step until they leave.
 
+    Actions are discrete for all agents, or continuous of one size for all: policies act in [-1, 1], which is
+    stretched to each agent's own box.
     Observations become arrays as `ObsEncoder` says. An episode ends with `__all__`, or when every agent has
     ended. An agent that leaves before the others sees zeros from then on; one that was truncated shows its
     last observation where the next one would stand, so that its value can be bootstrapped.
@@ -77,7 +79,9 @@ class MultiAgentEnvCopies(JointEnv):
         self.observation_spaces = MappingProxyType(
             {key: encoder.encoded for key, encoder in zip(roster.agent_ids, roster.encoders, strict=True)}
         )
-        self.action_spaces = MappingProxyType(dict(zip(roster.agent_ids, roster.action_spaces, strict=True)))
+        self.action_spaces = MappingProxyType(
+            {key: encoder.encoded for key, encoder in zip(roster.agent_ids, roster.actions, strict=True)}
+        )
         self.groups = group_by_observation(self.agent_ids, self.observation_spaces)
         self.count_names = ()
         self._allocate()
@@ -120,7 +124,7 @@ class MultiAgentEnvCopies(JointEnv):
             self._reset_copy(b, None if seed is None else copy_seed(seed, self._report.first_env_index + b))
         self._hand_out_obs(obs_out)
 
-    def step(self, actions: NDArray[np.int64], obs_out: Sequence[NDArray[Any]]) -> JointStep:
+    def step(self, actions: NDArray[Any], obs_out: Sequence[NDArray[Any]]) -> JointStep:
         """Steps all copies; the returned object is the same in every call, its arrays change.
 
         Raises:
@@ -187,12 +191,12 @@ class MultiAgentEnvCopies(JointEnv):
             self._take_obs(i, b, obs[key])
         self._in_game[:, b] = True
 
-    def _step_copy(self, b: int, actions: NDArray[np.int64]) -> None:
+    def _step_copy(self, b: int, actions: NDArray[Any]) -> None:
         roster, outcome = self._roster, self._outcome
         in_game = self._in_game[:, b].tolist()
         self._report.steps[b] += 1
         action_dict = {
-            key: actions[i, b] + roster.action_starts[i] for i, key in enumerate(roster.keys) if in_game[i]
+            key: roster.actions[i].decode(actions[i, b]) for i, key in enumerate(roster.keys) if in_game[i]
         }
         try:
             answer = self._envs[b].step(action_dict)

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gymnasium import Space, spaces
+from gymnasium import Space
 from ray.rllib.env.multi_agent_env import MultiAgentEnv
 from ray.rllib.env.wrappers.pettingzoo_env import ParallelPettingZooEnv, PettingZooEnv
 
+from rllib_lase.rllib.action_encoding import ActionEncoder, make_action_encoder
 from rllib_lase.rllib.joint_env import EnvironmentFault
 from rllib_lase.rllib.obs_encoding import ObsEncoder, make_encoder
 
@@ -31,15 +32,14 @@ class Roster:
         keys: The environment's own agent ids, in the fixed order.
         agent_ids: The same as strings.
         encoders: Per agent, how its observations become arrays.
-        action_spaces: Per agent, `Discrete(n)` counted from 0.
-        action_starts: Per agent, the environment's own number of action 0.
+        actions: Per agent, how its actions become the environment's; all discrete, or all continuous and
+            of one size.
     """
 
     keys: tuple[Any, ...]
     agent_ids: tuple[str, ...]
     encoders: tuple[ObsEncoder, ...]
-    action_spaces: tuple[spaces.Discrete[Any], ...]
-    action_starts: tuple[int, ...]
+    actions: tuple[ActionEncoder, ...]
 
 
 def read_roster(env: Any, name: str) -> Roster:
@@ -66,15 +66,15 @@ def read_roster(env: Any, name: str) -> Roster:
             f"{name}: agent ids {list(keys)} are not distinct as strings; expected distinct ids."
         )
     observation_spaces = [_space(env, name, key, "observation") for key in keys]
-    action_spaces = [_discrete(_space(env, name, key, "action"), name, key) for key in keys]
+    actions = tuple(_action_encoder(_space(env, name, key, "action"), name, key) for key in keys)
+    _require_one_kind(actions, keys, name)
     return Roster(
         keys=keys,
         agent_ids=agent_ids,
         encoders=tuple(
             _encoder(space, name, key) for space, key in zip(observation_spaces, keys, strict=True)
         ),
-        action_spaces=tuple(spaces.Discrete(int(space.n)) for space in action_spaces),
-        action_starts=tuple(int(space.start) for space in action_spaces),
+        actions=actions,
     )
 
 
@@ -132,14 +132,26 @@ def _space(env: MultiAgentEnv, name: str, key: Any, kind: str) -> Space[Any]:
     )
 
 
-def _discrete(space: Space[Any], name: str, key: Any) -> spaces.Discrete[Any]:
-    if isinstance(space, spaces.Discrete):
-        return space
-    raise EnvironmentFault(
-        f"{name}: action space of agent {key!r} is {space}; expected Discrete, the only supported kind. "
-        "Cure: number the actions (for MultiDiscrete, their combinations; for Box, a grid of values) in a "
-        f"wrapper of the environment, or {USE_RLLIB_RUNNER}."
-    )
+def _action_encoder(space: Space[Any], name: str, key: Any) -> ActionEncoder:
+    try:
+        return make_action_encoder(space)
+    except ValueError as error:
+        raise EnvironmentFault(
+            f"{name}: action space of agent {key!r} is {error}; expected Discrete, or a Box of floats of "
+            "shape (D,) with finite bounds. Cure: number the actions (for MultiDiscrete, their combinations) "
+            f"or flatten and bound the Box in a wrapper of the environment, or {USE_RLLIB_RUNNER}."
+        ) from error
+
+
+def _require_one_kind(actions: tuple[ActionEncoder, ...], keys: tuple[Any, ...], name: str) -> None:
+    """Refuses agents some of whom have discrete and others continuous actions, or such of different D."""
+    if len({encoder.encoded.shape for encoder in actions}) > 1:
+        found = ", ".join(f"{key!r}: {encoder.space}" for key, encoder in zip(keys, actions, strict=True))
+        raise EnvironmentFault(
+            f"{name}: action spaces {found}; expected Discrete for all agents, or for all a Box of one "
+            "shape (D,). Cure: pad the Boxes to one shape, or turn each into a Discrete of a grid of its "
+            "values, in a wrapper of the environment."
+        )
 
 
 def _encoder(space: Space[Any], name: str, key: Any) -> ObsEncoder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from ray.rllib.core.rl_module.multi_rl_module import MultiRLModule
 from ray.rllib.core.rl_module.rl_module import RLModule
 from torch import Tensor
 
-from rllib_lase.core.distributions import behaviour_probs
+from rllib_lase.core.distributions import behaviour_probs, gaussian_draws, gaussian_logp
 from rllib_lase.rllib.acting import GroupActor
 from rllib_lase.rllib.joint_env import JointEnv
 from rllib_lase.rllib.modules import SocialModule
@@ -43,7 +44,7 @@ class JointPolicy(abc.ABC):
         obs: Sequence[NDArray[Any]],
         state: Tensor | None,
         uniform: NDArray[np.float32],
-        actions_out: NDArray[np.int64],
+        actions_out: NDArray[Any],
     ) -> Tensor | None:
         """Chooses the actions of step t.
 
@@ -51,8 +52,8 @@ class JointPolicy(abc.ABC):
             t: Step within the fragment.
             obs: Per group `(n, B, *obs)`.
             state: Recurrent state, or None.
-            uniform: `(N, B)` in [0, 1), the step's only randomness.
-            actions_out: `(N, B)`, written in place.
+            uniform: `(N, B)`, or `(N, B, D)` for continuous actions, in [0, 1), the step's only randomness.
+            actions_out: Of the same shape, written in place.
 
         Returns:
             The next recurrent state.
@@ -60,7 +61,7 @@ class JointPolicy(abc.ABC):
 
     @abc.abstractmethod
     def finish_fragment(
-        self, last_obs: Sequence[NDArray[Any]], state: Tensor | None, actions: NDArray[np.int64]
+        self, last_obs: Sequence[NDArray[Any]], state: Tensor | None, actions: NDArray[Any]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Values `(N, T + 1, B)`, the last of `last_obs`, and log-probabilities `(N, T, B)`."""
 
@@ -80,7 +81,10 @@ def sample_actions(probs: Tensor, uniform: Tensor) -> Tensor:
 
 
 class StackedPolicies(JointPolicy):
-    """Our own modules: agents with equal observations and number of actions act in one batched pass."""
+    """Our own modules: agents with equal observations and number of actions act in one batched pass.
+
+    Continuous actions are Gaussian; with an epsilon of 1 they are uniform in [-1, 1], between there is none.
+    """
 
     def __init__(self, module: MultiRLModule, env: JointEnv) -> None:
         nets = [cast(SocialModule, module[agent_id]).policy for agent_id in env.agent_ids]
@@ -88,7 +92,7 @@ class StackedPolicies(JointPolicy):
         self._lstm_size = nets[0].lstm.hidden_size if nets[0].lstm is not None else None
         self._parts: list[tuple[int, list[int], list[int], GroupActor]] = []
         for group, members in enumerate(env.groups):
-            sizes = [_num_actions(env, agent) for agent in members]
+            sizes = [_head_size(env, agent) for agent in members]
             for size in dict.fromkeys(sizes):
                 rows = [row for row, own in enumerate(sizes) if own == size]
                 agents = [members[row] for row in rows]
@@ -110,8 +114,10 @@ class StackedPolicies(JointPolicy):
         """Makes room for the heads."""
         copies = self._env.num_envs
         self._epsilon = epsilon
+        if self._env.action_shape and 0 < epsilon < 1:
+            raise ValueError("continuous actions have no epsilon mixture; leave epsilon at 0")
         self._heads = [
-            torch.empty(num_steps + 1, len(agents), copies, _num_actions(self._env, agents[0]) + 1)
+            torch.empty(num_steps + 1, len(agents), copies, _head_size(self._env, agents[0]) + 1)
             for _, _, agents, _ in self._parts
         ]
 
@@ -121,7 +127,7 @@ class StackedPolicies(JointPolicy):
         obs: Sequence[NDArray[Any]],
         state: Tensor | None,
         uniform: NDArray[np.float32],
-        actions_out: NDArray[np.int64],
+        actions_out: NDArray[Any],
     ) -> Tensor | None:
         """One pass per part."""
         after = None if state is None else torch.empty_like(state)
@@ -129,9 +135,8 @@ class StackedPolicies(JointPolicy):
         for part, (_, _, agents, _) in enumerate(self._parts):
             heads, next_state = self._forward(part, obs, state)
             self._heads[part][t] = heads
-            probs = behaviour_probs(heads[..., :-1], self._epsilon)
             whole = len(agents) == len(self._env.agent_ids)
-            chosen = sample_actions(probs, draws if whole else draws[agents])
+            chosen = self._draw(heads[..., :-1], draws if whole else draws[agents])
             if whole:
                 actions_out[:] = chosen.numpy()
             else:
@@ -139,6 +144,21 @@ class StackedPolicies(JointPolicy):
             if after is not None and next_state is not None:
                 after[agents] = next_state
         return after
+
+    def _draw(self, inputs: Tensor, uniform: Tensor) -> Tensor:
+        """Actions `(n, B)` or `(n, B, D)` of agents with these `action_dist_inputs`."""
+        if not self._env.action_shape:
+            return sample_actions(behaviour_probs(inputs, self._epsilon), uniform)
+        return 2 * uniform - 1 if self._epsilon else gaussian_draws(inputs, uniform)
+
+    def _logp(self, inputs: Tensor, actions: Tensor) -> Tensor:
+        """Log-probabilities (densities) of drawn actions, without their last axis if continuous."""
+        if not self._env.action_shape:
+            logp = behaviour_probs(inputs, self._epsilon).log()
+            return logp.gather(-1, actions.unsqueeze(-1)).squeeze(-1)
+        if self._epsilon:
+            return torch.full(actions.shape[:-1], -actions.shape[-1] * math.log(2))
+        return gaussian_logp(inputs, actions)
 
     def _forward(
         self, part: int, obs: Sequence[NDArray[Any]], state: Tensor | None
@@ -151,19 +171,18 @@ class StackedPolicies(JointPolicy):
         return heads
 
     def finish_fragment(
-        self, last_obs: Sequence[NDArray[Any]], state: Tensor | None, actions: NDArray[np.int64]
+        self, last_obs: Sequence[NDArray[Any]], state: Tensor | None, actions: NDArray[Any]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """All log-probabilities of the fragment at once."""
-        agents_total, steps, copies = actions.shape
+        agents_total, steps, copies = actions.shape[:3]
         vf_preds = np.empty((agents_total, steps + 1, copies), np.float32)
         action_logp = np.empty((agents_total, steps, copies), np.float32)
         for part, (_, _, agents, _) in enumerate(self._parts):
             heads = self._heads[part]
             heads[steps] = self._forward(part, last_obs, state)[0]
             vf_preds[agents] = heads[..., -1].transpose(0, 1).numpy()
-            logp = behaviour_probs(heads[:steps, ..., :-1], self._epsilon).log()
-            taken = torch.from_numpy(actions[agents]).transpose(0, 1).unsqueeze(-1)
-            action_logp[agents] = logp.gather(-1, taken).squeeze(-1).transpose(0, 1).numpy()
+            logp = self._logp(heads[:steps, ..., :-1], torch.from_numpy(actions[agents]).transpose(0, 1))
+            action_logp[agents] = logp.transpose(0, 1).numpy()
         return vf_preds, action_logp
 
     def values(self, obs: Sequence[NDArray[Any]], state: Tensor | None) -> NDArray[np.float32]:
@@ -187,6 +206,11 @@ class RLlibPolicies(JointPolicy):
             raise ValueError(
                 f"BatchedEnvRunner cannot serve stateful RLlib modules, found {stateful}; train our own "
                 "algorithms with use_lstm=True, or use RLlib's MultiAgentEnvRunner"
+            )
+        if env.action_shape:
+            raise ValueError(
+                "BatchedEnvRunner serves RLlib's own modules with discrete actions only, found "
+                f"{env.action_spaces}; use RLlib's MultiAgentEnvRunner, or train one of our algorithms"
             )
         self._env = env
         self._modules = [module[module_of(agent_id)] for agent_id in env.agent_ids]
@@ -218,7 +242,7 @@ class RLlibPolicies(JointPolicy):
         obs: Sequence[NDArray[Any]],
         state: Tensor | None,
         uniform: NDArray[np.float32],
-        actions_out: NDArray[np.int64],
+        actions_out: NDArray[Any],
     ) -> Tensor | None:
         """One `forward_exploration` per agent."""
         for agent, module in enumerate(self._modules):
@@ -235,7 +259,7 @@ class RLlibPolicies(JointPolicy):
         return logits
 
     def finish_fragment(
-        self, last_obs: Sequence[NDArray[Any]], state: Tensor | None, actions: NDArray[np.int64]
+        self, last_obs: Sequence[NDArray[Any]], state: Tensor | None, actions: NDArray[Any]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Values are the learner's business and stay 0 here."""
         agents, steps, copies = actions.shape
@@ -259,6 +283,11 @@ class RLlibPolicies(JointPolicy):
                 f"RLlib's own algorithms on BatchedEnvRunner need equally many actions for all, found {sizes}"
             )
         return {Columns.ACTION_DIST_INPUTS: np.stack(self._logits)}
+
+
+def _head_size(env: JointEnv, agent: int) -> int:
+    """Length of `action_dist_inputs`."""
+    return 2 * env.action_shape[0] if env.action_shape else _num_actions(env, agent)
 
 
 def _num_actions(env: JointEnv, agent: int) -> int:

@@ -16,6 +16,7 @@ from rllib_lase.social.hook import LearntRewards, Networks, SocialHook
 class FixedShareHook(SocialHook):
     """Zero-sum gifting (Eq. 2) with weights that never change: what inference adds is seen against it."""
 
+    continuous_actions: ClassVar[bool] = True
     visible_fields: ClassVar[frozenset[str]] = frozenset({"active"})
     settings: FixedShareSettings
 

@@ -15,6 +15,7 @@ from rllib_lase.social.hook import LearntRewards, Networks, SocialHook
 class GOHook(SocialHook):
     """Every agent learns from the sum (or mean) of all agents' rewards, departed agents' zeros included."""
 
+    continuous_actions: ClassVar[bool] = True
     visible_fields: ClassVar[frozenset[str]] = frozenset({"rewards"})
     settings: GOSettings
 

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rllib_lase.networks import Identity, PolicyNet
+from rllib_lase.networks import ActorHead, GaussianActorHead, Identity, PolicyNet, RefusingActorHead
 from rllib_lase.rollout import JointRollout, TensorRollout
 from rllib_lase.settings import Settings
 
@@ -38,6 +38,12 @@ class JointSpaces:
     def num_agents(self) -> int:
         """N."""
         return len(self.agent_ids)
+
+    @property
+    def continuous_size(self) -> int | None:
+        """D of the agents' continuous actions, boxes `[-1, 1]^D`; None if actions are discrete."""
+        space = self.action_spaces[0]
+        return int(np.prod(space.shape)) if isinstance(space, gym.spaces.Box) else None
 
 
 @dataclass(frozen=True)
@@ -122,11 +128,13 @@ class SocialHook(abc.ABC):
     Attributes:
         shares_parameters: Whether all agents have one set of parameters, and learn from everybody's
             experience; else nothing but what `visible_fields` name passes between them.
+        continuous_actions: Whether agents may have continuous actions instead of discrete ones.
         visible_fields: What agent i may see of others. Everything else of agent j may be replaced by NaN
             without changing i's losses.
     """
 
     shares_parameters: ClassVar[bool] = False
+    continuous_actions: ClassVar[bool] = False
     visible_fields: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, settings: Settings, spaces: JointSpaces, seed: int | None) -> None:
@@ -157,6 +165,12 @@ class SocialHook(abc.ABC):
         """
         del settings, num_actions, stay_action
         return None
+
+    @classmethod
+    def discrete_settings(cls, settings: Settings) -> dict[str, str]:
+        """Settings with values that need discrete actions, each with the reason and the cure."""
+        reason = "uniform exploration is for discrete actions; leave it at 0: policies draw from Gaussians"
+        return {name: reason for name in ("epsilon_start", "epsilon_end") if getattr(settings, name) > 0}
 
     @property
     def refuses_gifts(self) -> bool:
@@ -197,13 +211,18 @@ class SocialHook(abc.ABC):
 
     def make_policy(self, agent: int) -> PolicyNet:
         """The network that an agent acts with, freshly initialised."""
+        size = self.spaces.continuous_size
+        head: type[ActorHead] = GaussianActorHead
+        if size is None:
+            size = int(cast("gym.spaces.Discrete[Any]", self.spaces.action_spaces[agent]).n)
+            head = RefusingActorHead if self.refuses_gifts else ActorHead
         return PolicyNet(
             cast("tuple[int, ...]", self.spaces.observation_spaces[agent].shape),
-            int(cast("gym.spaces.Discrete[Any]", self.spaces.action_spaces[agent]).n),
+            size,
             self.settings.hidden_size,
             self.settings.lstm_size if self.settings.use_lstm else None,
-            self.refuses_gifts,
             self.identity(agent),
+            head,
         )
 
     def identity(self, agent: int) -> Identity | None:

@@ -20,6 +20,7 @@ class IAHook(SocialHook):
     Carries the smoothed rewards, `(B, N)`.
     """
 
+    continuous_actions: ClassVar[bool] = True
     visible_fields: ClassVar[frozenset[str]] = frozenset({"rewards", "active"})
     settings: IASettings
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -12,6 +13,8 @@ from rllib_lase.social.hook import LearntRewards, Networks, SocialHook
 
 class IndependentHook(SocialHook):
     """No social preference."""
+
+    continuous_actions: ClassVar[bool] = True
 
     def rewards(
         self,

@@ -23,10 +23,11 @@ from rllib_lase.core.relationships import (
     scaled_relationships,
     smooth_relationships,
 )
-from rllib_lase.networks import ConversionNet, SRNet
+from rllib_lase.networks import ConversionNet, SRBase
 from rllib_lase.registry.lase import LASESettings
 from rllib_lase.rollout import JointRollout, TensorRollout
 from rllib_lase.settings import Settings
+from rllib_lase.social.action_sweep import ActionSweep, ContinuousSweep, DiscreteSweep, Prediction
 from rllib_lase.social.hook import JointSpaces, LearntRewards, Moments, Networks, SocialHook
 from rllib_lase.social.sr_training import SRTraining
 from rllib_lase.social.visibility import visible_co_players
@@ -38,11 +39,11 @@ SWEEP_CHUNK = 4096
 
 @dataclass(frozen=True)
 class _Steps:
-    """All steps of a rollout in one row, M = T * B, with the game's own actions.
+    """All steps of a rollout in one row, M = T * B, with the game's own actions as they were executed.
 
     Attributes:
         obs: `(M, *obs)` per agent.
-        actions: `(M, N)` int64.
+        actions: `(M, N)` int64, or `(M, N, D)` floats in [-1, 1].
         refused: `(T, B, N)` bool, who refused gifts; None if nobody can.
     """
 
@@ -57,30 +58,38 @@ class _Inferred:
 
     Attributes:
         fractions: w of Eq. 3.
-        taken_probs: What the giver's prediction gave to the action that the receiver took.
+        surprise: By name, how well the giver predicted the action that the receiver took.
         seen: Bool, pairs that the giver can judge.
     """
 
     fractions: Tensor
-    taken_probs: Tensor
+    surprise: Mapping[str, Tensor]
     seen: Tensor
 
 
 class LASEHook(SocialHook):
     """Social relationship inference with perspective taking, and zero-sum gifting (Eq. 2-5)."""
 
+    continuous_actions: ClassVar[bool] = True
     visible_fields: ClassVar[frozenset[str]] = frozenset({"actions", "active"})
     takes_perspective: ClassVar[bool] = True
     settings: LASESettings
 
     def __init__(self, settings: LASESettings, spaces: JointSpaces, seed: int | None) -> None:
         super().__init__(settings, spaces, seed)
-        # Actions of the game: where gifts can be refused, agents have twice as many.
-        self._num_actions = _common_num_actions(spaces) // (2 if settings.refuse_gifts else 1)
+        _require_common_actions(spaces)
+        self._sweep: ActionSweep
+        if spaces.continuous_size is None:
+            num_actions = int(cast("gym.spaces.Discrete[Any]", spaces.action_spaces[0]).n)
+            # Actions of the game: where gifts can be refused, agents have twice as many.
+            self._num_actions = num_actions // (2 if settings.refuse_gifts else 1)
+            self._sweep = DiscreteSweep(self._num_actions)
+        else:
+            self._sweep = ContinuousSweep(spaces.continuous_size, settings.num_counterfactuals)
         self._others = [
             torch.tensor([j for j in range(spaces.num_agents) if j != i]) for i in range(spaces.num_agents)
         ]
-        self._training = SRTraining(settings, spaces.num_agents, seed)
+        self._training = SRTraining(settings, self._sweep, spaces.num_agents, seed)
 
     @classmethod
     def action_table(
@@ -90,6 +99,14 @@ class LASEHook(SocialHook):
         del stay_action
         refuses = cast(LASESettings, settings).refuse_gifts
         return np.tile(np.arange(num_actions), 2) if refuses else None
+
+    @classmethod
+    def discrete_settings(cls, settings: Settings) -> dict[str, str]:
+        """Refusals are further actions."""
+        refused = super().discrete_settings(settings)
+        if cast(LASESettings, settings).refuse_gifts:
+            refused["refuse_gifts"] = "a refusal is one more choice beside a discrete action; leave it off"
+        return refused
 
     @property
     def refuses_gifts(self) -> bool:
@@ -111,7 +128,7 @@ class LASEHook(SocialHook):
         space, hidden = self.spaces.observation_spaces[agent], self.settings.hidden_size
         shape, num_agents = cast("tuple[int, ...]", space.shape), self.spaces.num_agents
         modules: dict[str, nn.Module] = {
-            "sr": SRNet(shape, (self._num_actions,) * num_agents, agent, hidden, self.shares_parameters)
+            "sr": self._sweep.sr_net(shape, num_agents, agent, hidden, self.shares_parameters)
         }
         if self.takes_perspective:
             modules["conversion"] = ConversionNet(
@@ -165,8 +182,10 @@ class LASEHook(SocialHook):
 
     def _steps(self, rollout: TensorRollout) -> _Steps:
         """The rollout's steps in one row; agents' actions split into the game's and refusals."""
-        actions = rollout.actions.reshape(rollout.num_agents, -1).T
+        actions = rollout.actions.flatten(1, 2).transpose(0, 1)
         obs = tuple(own[:-1].flatten(0, 1) for own in rollout.obs)
+        if self.spaces.continuous_size is not None:
+            return _Steps(obs, actions.clamp(-1, 1), None)
         if not self.settings.refuse_gifts:
             return _Steps(obs, actions, None)
         refused = (rollout.actions >= self._num_actions).permute(1, 2, 0)
@@ -177,44 +196,49 @@ class LASEHook(SocialHook):
         num_agents = len(networks)
         shape = (len(steps.actions), num_agents, num_agents)
         fractions = torch.zeros(shape, device=where.device)
-        taken_probs = torch.zeros_like(fractions)
+        surprise = {name: torch.zeros_like(fractions) for name in self._sweep.reported}
         seen = torch.ones_like(fractions, dtype=torch.bool)
         for agent, nets in enumerate(networks):
             others = self._others[agent].to(where.device)
             wanted = where[agent].reshape(-1).nonzero().squeeze(-1)
             for rows in wanted.split(SWEEP_CHUNK) if len(wanted) else ():
-                probs = self._predicted_probs(agent, nets, steps, rows)
-                shares = self._fractions(agent, nets, steps, rows, probs)
+                predicted = self._predicted(agent, nets, steps, rows)
+                shares = self._fractions(agent, nets, steps, rows, predicted)
                 if self.settings.mask_unseen:
                     seen[rows, agent] = visible_co_players(steps.obs[agent][rows], num_agents)
                     shares = torch.where(seen[rows[:, None], agent, others], shares, 0.0)
                 fractions[rows[:, None], agent, others] = shares
-                taken = steps.actions[rows[:, None], others].unsqueeze(-1)
-                taken_probs[rows[:, None], agent, others] = probs.gather(-1, taken).squeeze(-1)
+                taken = steps.actions[rows[:, None], others]
+                for name, values in self._sweep.surprise(predicted, taken).items():
+                    surprise[name][rows[:, None], agent, others] = values
         grid = where.shape[1:]
-        return _Inferred(*(part.unflatten(0, grid) for part in (fractions, taken_probs, seen)))
+        return _Inferred(
+            fractions.unflatten(0, grid),
+            {name: values.unflatten(0, grid) for name, values in surprise.items()},
+            seen.unflatten(0, grid),
+        )
 
     def _fractions(
-        self, agent: int, nets: Networks, steps: _Steps, rows: Tensor, predicted_probs: Tensor
+        self, agent: int, nets: Networks, steps: _Steps, rows: Tensor, predicted: Prediction
     ) -> Tensor:
         """Shares that one agent would give each co-player, `(M, N - 1)`. Source: Eq. 3."""
-        sr, others = cast(SRNet, nets["sr"]), self._others[agent].to(rows.device)
+        sr, others = cast(SRBase, nets["sr"]), self._others[agent].to(rows.device)
         features = sr.encoder(steps.obs[agent][rows].float())
-        q_joint, q_swaps = sr.q_swaps(features, steps.actions[rows], others)
+        q_joint, q_swaps = self._sweep.swaps(sr, features, steps.actions[rows], others, predicted)
         agents, smallest = self.spaces.num_agents, self.settings.min_q_spread
         if self.settings.relationship_scale == "range":
-            relationship = relationships(q_joint, q_swaps, predicted_probs, agents, smallest)
+            relationship = relationships(q_joint, q_swaps, predicted.weights, agents, smallest)
         else:
             scale = self._training.q_scale[agent] or 0.0
-            relationship = scaled_relationships(q_joint, q_swaps, predicted_probs, agents, scale, smallest)
+            relationship = scaled_relationships(q_joint, q_swaps, predicted.weights, agents, scale, smallest)
         return clip_relationships(relationship)
 
-    def _predicted_probs(self, agent: int, nets: Networks, steps: _Steps, rows: Tensor) -> Tensor:
-        """What the agent would do in each co-player's place, `(M, N - 1, A)`. Source: Section 4.2."""
-        sr, conversion = cast(SRNet, nets["sr"]), cast(ConversionNet, nets["conversion"])
+    def _predicted(self, agent: int, nets: Networks, steps: _Steps, rows: Tensor) -> Prediction:
+        """What the agent would do in each co-player's place. Source: Section 4.2."""
+        sr, conversion = cast(SRBase, nets["sr"]), cast(ConversionNet, nets["conversion"])
         obs, others = steps.obs[agent][rows].float(), self._others[agent].to(rows.device)
         imagined = conversion.imagine(conversion.own_part(obs).unsqueeze(1), others)
-        return _acted_upon(sr, imagined)
+        return self._sweep.expected(_acted_upon(sr, imagined))
 
     def _smoothed(
         self, fractions: Tensor, rollout: TensorRollout, carry: Tensor | None
@@ -245,14 +269,12 @@ class LASEHook(SocialHook):
         Predictions of co-players out of sight, which `mask_unseen` leaves out, do not count.
         """
         pairs, weights = _pairs(active[recorded]), fractions[recorded]
-        judged, probs = pairs & inferred.seen[recorded], inferred.taken_probs[recorded]
+        judged = pairs & inferred.seen[recorded]
         measured = {
             "inferred_weight": Moments.of(weights.transpose(0, 1), pairs.transpose(0, 1)),
-            "predicted_action_prob": Moments.of(probs.transpose(0, 1), judged.transpose(0, 1)),
-            "predicted_action_cross_entropy": Moments.of(
-                -probs.log().transpose(0, 1), judged.transpose(0, 1)
-            ),
         }
+        for name, values in inferred.surprise.items():
+            measured[name] = Moments.of(values[recorded].transpose(0, 1), judged.transpose(0, 1))
         if refused is not None:
             offered = ((weights > 0) & pairs).any(-2)
             measured["gifts_refused"] = Moments.of(refused[recorded].T.float(), offered.T)
@@ -263,7 +285,9 @@ class LASEHook(SocialHook):
     def observe(self, rollout: JointRollout, networks: Sequence[Networks]) -> None:
         """Keeps the rollout for Eq. 4 and 5, which are about the game's own actions."""
         del networks
-        if self.settings.refuse_gifts:
+        if self.spaces.continuous_size is not None:
+            rollout = replace(rollout, actions=rollout.actions.clip(-1, 1))
+        elif self.settings.refuse_gifts:
             rollout = replace(rollout, actions=rollout.actions % self._num_actions)
         self._training.observe(rollout)
 
@@ -294,11 +318,10 @@ class LASEUniformHook(LASEHook):
 
     takes_perspective: ClassVar[bool] = False
 
-    def _predicted_probs(self, agent: int, nets: Networks, steps: _Steps, rows: Tensor) -> Tensor:
-        """1 / |A|."""
+    def _predicted(self, agent: int, nets: Networks, steps: _Steps, rows: Tensor) -> Prediction:
+        """All actions alike."""
         del nets
-        shape = (len(rows), len(self._others[agent]), self._num_actions)
-        return torch.full(shape, 1 / self._num_actions, device=rows.device)
+        return self._sweep.uniform(len(rows), len(self._others[agent]), rows.device)
 
 
 class LASEOracleHook(LASEHook):
@@ -321,10 +344,10 @@ class LASEOracleHook(LASEHook):
                 "own shape"
             )
 
-    def _predicted_probs(self, agent: int, nets: Networks, steps: _Steps, rows: Tensor) -> Tensor:
+    def _predicted(self, agent: int, nets: Networks, steps: _Steps, rows: Tensor) -> Prediction:
         """What the agent would do, had it seen what each co-player saw."""
         seen = [steps.obs[j][rows].float() for j in self._others[agent].tolist()]
-        return _acted_upon(cast(SRNet, nets["sr"]), torch.stack(seen, 1))
+        return self._sweep.expected(_acted_upon(cast(SRBase, nets["sr"]), torch.stack(seen, 1)))
 
 
 class LASESharedHook(LASEHook):
@@ -338,11 +361,11 @@ class LASESharedHook(LASEHook):
     shares_parameters: ClassVar[bool] = True
 
 
-def _acted_upon(sr: SRNet, obs: Tensor) -> Tensor:
-    """The SR policy's probabilities `(M, N - 1, A)` at observations `(M, N - 1, *obs)`."""
-    logits = sr.policy_logits(sr.encoder(obs.flatten(0, 1)))
-    probs: Tensor = logits.softmax(-1).unflatten(0, obs.shape[:2])
-    return probs
+def _acted_upon(sr: SRBase, obs: Tensor) -> Tensor:
+    """The SR policy's `action_dist_inputs` `(M, N - 1, ...)` at observations `(M, N - 1, *obs)`."""
+    flat = sr.policy_inputs(sr.encoder(obs.flatten(0, 1)))
+    inputs: Tensor = flat.unflatten(0, obs.shape[:2])
+    return inputs
 
 
 def _pairs(present: Tensor) -> Tensor:
@@ -356,7 +379,7 @@ def _is_unit_range(space: gym.Space[Any]) -> bool:
     return isinstance(space, gym.spaces.Box) and bool((space.low >= 0).all() and (space.high <= 1).all())
 
 
-def _common_num_actions(spaces: JointSpaces) -> int:
+def _require_common_actions(spaces: JointSpaces) -> None:
     if spaces.num_agents < 2:
         raise ValueError(f"LASE needs at least 2 agents to give to; the environment has {spaces.agent_ids}")
     if any(space != spaces.action_spaces[0] for space in spaces.action_spaces):
@@ -366,4 +389,3 @@ def _common_num_actions(spaces: JointSpaces) -> int:
             "do in a co-player's place if it has the same actions. Pad the action spaces to the same "
             "size, or train with IndependentConfig or GOConfig"
         )
-    return int(cast("gym.spaces.Discrete[Any]", spaces.action_spaces[0]).n)

@@ -23,6 +23,7 @@ class LOLAHook(IndependentHook):
     `lola_form="dice"` from j's observations, rewards and critic, too.
     """
 
+    continuous_actions: ClassVar[bool] = False
     visible_fields: ClassVar[frozenset[str]] = frozenset(
         {
             "policy", "obs", "actions", "action_logp", "rewards", "vf_preds", "final_vf_preds", "terminateds",

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from rllib_lase.rollout import JointRollout
 
+#: What is kept of each step and agent beside its observation.
+_KEPT = ("actions", "rewards", "terminateds", "truncateds", "active")
+
 
 class JointReplay:
     """The last `capacity` env steps of all copies, in time order per copy.
@@ -38,7 +41,7 @@ class JointReplay:
         target = (self._next_slot + kept - first) % slots
         for ring, group in zip(self._obs, rollout.groups, strict=True):
             ring[:, target] = group.obs[:, first:steps]
-        for name in ("actions", "rewards", "terminateds", "truncateds", "active"):
+        for name in _KEPT:
             self._arrays[name][:, target] = getattr(rollout, name)[:, first:]
         self._arrays["lane_step"][target] = rollout.lane_steps + kept[:, None]
         self._arrays["lane"][target] = rollout.lanes
@@ -63,9 +66,10 @@ class JointReplay:
         self._rows = [(g, r) for g, group in enumerate(rollout.groups) for r in range(len(group.indices))]
         order = [agent for group in rollout.groups for agent in group.indices]
         self._rows = [self._rows[order.index(agent)] for agent in range(rollout.num_agents)]
+        rollout_arrays = {name: getattr(rollout, name) for name in _KEPT}
         self._arrays = {
-            name: np.zeros((rollout.num_agents, slots, copies), getattr(rollout, name).dtype)
-            for name in ("actions", "rewards", "terminateds", "truncateds", "active")
+            name: np.zeros((len(values), slots, copies, *values.shape[3:]), values.dtype)
+            for name, values in rollout_arrays.items()
         }
         self._arrays["lane_step"] = np.full((slots, copies), -1, np.int64)
         self._arrays["lane"] = np.full((slots, copies), -1, np.int64)
@@ -94,11 +98,11 @@ class JointReplay:
         taken: NDArray[Any] = ring.reshape(-1, *ring.shape[2:])[flat]
         return taken
 
-    def joint_actions(self, flat: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Executed joint actions `(len(flat), N)`."""
+    def joint_actions(self, flat: NDArray[np.int64]) -> NDArray[Any]:
+        """Joint actions `(len(flat), N)` or `(len(flat), N, D)`, as in the rollouts."""
         actions = self._arrays["actions"]
-        taken: NDArray[np.int64] = np.ascontiguousarray(actions.reshape(len(actions), -1)[:, flat].T)
-        return taken
+        by_step = actions.reshape(len(actions), -1, *actions.shape[3:])[:, flat].swapaxes(0, 1)
+        return np.ascontiguousarray(by_step)
 
     def own(self, name: str, agent: int, flat: NDArray[np.int64]) -> NDArray[Any]:
         """One agent's own `rewards`, `terminateds` or `active`, `(len(flat),)`."""

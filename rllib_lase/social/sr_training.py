@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from rllib_lase.core.perspective import perspective_loss
-from rllib_lase.core.sr import sr_actor_loss_eq5, sr_actor_loss_soft_q, sr_critic_loss, sr_td_error
-from rllib_lase.networks import ConversionNet, SRNet
+from rllib_lase.core.sr import sr_actor_loss_eq5, sr_critic_loss, sr_td_error
+from rllib_lase.networks import ConversionNet, SRBase
 from rllib_lase.registry.lase import LASESettings
 from rllib_lase.rollout import JointRollout
+from rllib_lase.social.action_sweep import ActionSweep
 from rllib_lase.social.hook import Networks, agent_generators, draw_indices, zero_loss
 from rllib_lase.social.replay import JointReplay
 from rllib_lase.social.visibility import visible_co_players
@@ -32,8 +33,9 @@ class SRTraining:
             first.
     """
 
-    def __init__(self, settings: LASESettings, num_agents: int, seed: int | None) -> None:
+    def __init__(self, settings: LASESettings, sweep: ActionSweep, num_agents: int, seed: int | None) -> None:
         self._settings = settings
+        self._sweep = sweep
         self._num_agents = num_agents
         self._replay = JointReplay(settings.replay_capacity)
         self._generators = agent_generators(seed, num_agents, stream=1)
@@ -45,7 +47,7 @@ class SRTraining:
 
     def sr_loss(self, agent: int, nets: Networks) -> Tensor:
         """Eq. 5 on a minibatch of the agent's own transitions; 0 while there are none."""
-        sr, settings, replay = cast(SRNet, nets["sr"]), self._settings, self._replay
+        sr, settings, replay = cast(SRBase, nets["sr"]), self._settings, self._replay
         device = _device(sr)
         usable = replay.transitions(agent)
         if len(usable) == 0:
@@ -73,16 +75,13 @@ class SRTraining:
         return (sr_critic_loss(td_error) + actor).mean()
 
     def _actor_loss(
-        self, agent: int, sr: SRNet, features: Tensor, actions: Tensor, td_error: Tensor
+        self, agent: int, sr: SRBase, features: Tensor, actions: Tensor, td_error: Tensor
     ) -> Tensor:
         """Of the SR policy on a minibatch, by the rule that the settings name."""
-        logits = sr.policy_logits(features)
+        inputs = sr.policy_inputs(features)
         if self._settings.sr_policy_rule == "eq5":
-            return sr_actor_loss_eq5(logits, actions[:, agent], td_error, self._settings.sr_entropy_coeff)
-        with torch.no_grad():
-            own = torch.tensor([agent], device=actions.device)
-            q_own = sr.q_swaps(features, actions, own)[1].squeeze(1)
-        return sr_actor_loss_soft_q(logits, q_own, self._settings.sr_temperature)
+            return sr_actor_loss_eq5(inputs, actions[:, agent], td_error, self._settings.sr_entropy_coeff)
+        return self._sweep.soft_q_loss(sr, features, actions, inputs, self._settings.sr_temperature)
 
     def _update_scale(self, agent: int, q_joint: Tensor) -> None:
         """Mixes a minibatch's mean |Q| into the running one; the first is taken as it is."""
@@ -94,7 +93,7 @@ class SRTraining:
 
         Pairs with a departed agent are left out; with `mask_unseen` also those with one out of sight.
         """
-        sr, conversion = cast(SRNet, nets["sr"]), cast(ConversionNet, nets["conversion"])
+        sr, conversion = cast(SRBase, nets["sr"]), cast(ConversionNet, nets["conversion"])
         replay, settings, generator = self._replay, self._settings, self._generators[agent]
         device = _device(sr)
         present = np.flatnonzero(replay.acted(agent))
@@ -111,10 +110,10 @@ class SRTraining:
             seen = visible_co_players(obs, self._num_agents)
             mask = mask & seen.gather(1, co_player.unsqueeze(1)).squeeze(1)
         actions = torch.from_numpy(replay.joint_actions(now)).to(device)
-        taken = actions.gather(1, co_player.unsqueeze(1)).squeeze(1)
+        taken = actions[torch.arange(len(actions), device=device), co_player]
         imagined = conversion.imagine(conversion.own_part(obs), co_player)
-        logits = sr.policy_logits(sr.encoder(imagined))
-        losses = perspective_loss(logits, taken, imagined, obs, settings.delta)
+        inputs = sr.policy_inputs(sr.encoder(imagined))
+        losses = perspective_loss(inputs, taken, imagined, obs, settings.delta)
         return torch.where(mask, losses, torch.zeros_like(losses)).sum() / mask.sum().clamp_min(1)
 
     def get_state(self) -> dict[str, Any]:

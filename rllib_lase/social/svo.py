@@ -18,6 +18,7 @@ from rllib_lase.social.hook import LearntRewards, Networks, SocialHook
 class SVOHook(SocialHook):
     """Every agent learns from its own reward and the mean of its co-players' (McKee et al. 2020)."""
 
+    continuous_actions: ClassVar[bool] = True
     visible_fields: ClassVar[frozenset[str]] = frozenset({"rewards", "active"})
     settings: SVOSettings
 

@@ -494,8 +494,29 @@ def test_a_truncation_without_the_last_observation_is_refused() -> None:
             r"action space of agent 'walker_2'.*keys \['cook'\]",
         ),
         (
-            {"action_spaces": dict.fromkeys(AGENTS, spaces.Box(0, 1, (2,)))},
-            "action space of agent 'walker_2' is Box.*expected Discrete.*Cure: number the actions",
+            {"action_spaces": dict.fromkeys(AGENTS, spaces.Box(0, 1, (2, 2)))},
+            r"action space of agent 'walker_2' is Box.*shape \(2, 2\).*expected Discrete, or a Box.*flatten",
+        ),
+        (
+            {"action_spaces": dict.fromkeys(AGENTS, spaces.Box(0, 5, (2,), np.int64))},
+            r"is Box.*dtype int64.*Cure: number the actions",
+        ),
+        (
+            {"action_spaces": dict.fromkeys(AGENTS, spaces.Box(-np.inf, 1, (2,)))},
+            "without a finite range.*bound the Box",
+        ),
+        (
+            {"action_spaces": {**dict.fromkeys(AGENTS, spaces.Box(0, 1, (2,))), "cook": spaces.Discrete(3)}},
+            r"'cook': Discrete\(3\); expected Discrete for all agents, or for all a Box.*Cure",
+        ),
+        (
+            {
+                "action_spaces": {
+                    **dict.fromkeys(AGENTS, spaces.Box(0, 1, (2,))),
+                    "cook": spaces.Box(0, 1, (1,)),
+                }
+            },
+            r"'cook': Box.*\(1,\).*Cure: pad the Boxes to one shape",
         ),
         (
             {"action_spaces": dict.fromkeys(AGENTS, spaces.MultiDiscrete([2, 2]))},

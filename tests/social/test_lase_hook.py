@@ -138,7 +138,7 @@ def test_the_sr_policy_learns_to_take_the_only_rewarded_action(rule):
         hook.losses(nets)["sr"].sum().backward()
         optimizer.step()
     obs = torch.from_numpy(rollout.obs_of(0)[0]).float()
-    probs = nets[0]["sr"].policy_logits(nets[0]["sr"].encoder(obs)).softmax(-1)
+    probs = nets[0]["sr"].policy_inputs(nets[0]["sr"].encoder(obs)).softmax(-1)
     assert probs[:, 2].mean() > 0.5
 
 

@@ -283,7 +283,7 @@ def test_the_oracle_asks_its_own_policy_at_what_the_co_player_saw():
     sr, total, count = nets[0]["sr"], 0.0, 0
     for j in (1, 2):
         both = data.active[0] & data.active[j]
-        logits = sr.policy_logits(sr.encoder(data.obs[j][:-1][both].float())).detach()
+        logits = sr.policy_inputs(sr.encoder(data.obs[j][:-1][both].float())).detach()
         taken = logits.softmax(-1).gather(-1, data.actions[j][both].unsqueeze(-1))
         total, count = total + float(taken.sum()), count + len(taken)
     assert moments.count[0] == count
