@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rllib_lase.defaults import default_settings
+from rllib_lase.defaults import EVALUATION_EPISODES, default_settings
 from rllib_lase.registry import ALGORITHMS, STOCK
 
 if TYPE_CHECKING:
@@ -21,17 +21,34 @@ def option_name(setting: str) -> str:
     return f"--{setting.strip('_').replace('_', '-')}"
 
 
-def train_command(config: Mapping[str, Any], out: Path) -> str:
+def train_command(config: Mapping[str, Any], out: Path, evaluation_episodes: int | None = None) -> str:
     """The `lase train` command of a run.
 
     Args:
         config: The run's config.
         out: The folder to write to.
+        evaluation_episodes: Episodes of the run's evaluation; None takes the usual number.
 
     Returns:
         One shell line; settings that have the game's tuned value are left out.
     """
-    return shlex.join(["lase", "train", *train_words(config, out)])
+    words = [*train_words(config, out), *_evaluation_words(evaluation_episodes)]
+    return shlex.join(["lase", "train", *words])
+
+
+def run_command(run: RunFolder, out: Path) -> str:
+    """The `lase train` command that repeats a run, finished or not, in the folder `out`."""
+    return train_command(run.config, out, _episodes_of(run))
+
+
+def _episodes_of(run: RunFolder) -> int | None:
+    """Episodes of a run's evaluation; None if it was not evaluated."""
+    return int(run.summary()["num_evaluation_episodes"]) if run.has_summary else None
+
+
+def _evaluation_words(episodes: int | None) -> list[str]:
+    usual = episodes is None or episodes == EVALUATION_EPISODES
+    return [] if usual else ["--evaluation-episodes", str(episodes)]
 
 
 def train_words(config: Mapping[str, Any], out: Path) -> list[str]:
@@ -59,9 +76,12 @@ def compare_command(runs: Sequence[RunFolder], out: Path) -> list[str]:
     first = min(next(iter(seeds.values())))
     regular = all(sorted(values) == list(range(first, first + num_seeds)) for values in seeds.values())
     optimizers = {optimizer for algo, optimizer in seeds if optimizer and algo != "independent"}
-    options = {(run.config["game"], *_option_words(run.config)) for run in runs}
+    options = {
+        (run.config["game"], *_option_words(run.config), *_evaluation_words(_episodes_of(run)))
+        for run in runs
+    }
     if not regular or len(optimizers) > 1 or len(options) > 1:
-        return [train_command(run.config, out / run.path.name) for run in runs]
+        return [run_command(run, out / run.path.name) for run in runs]
     game, *rest = options.pop()
     algos = ",".join(optimizer if optimizer and algo == "independent" else algo for algo, optimizer in seeds)
     words = ["lase", "compare", game, "--algos", algos, "--seeds", str(num_seeds)]

@@ -43,7 +43,7 @@ class LASESettings(Settings):
     num_counterfactuals: int = setting(
         8, "Eq. 3 with continuous actions: how many stand for the sum over a'", minimum=2
     )
-    gift_negative_rewards: bool = setting(True, "Eq. 2: share penalties too; False keeps them at home")
+    gift_negative_rewards: bool = setting(True, "Eq. 2: share penalties too; off keeps them at home")
     relationship_smoothing: float = setting(
         0.0,
         "weight of the past in exponential smoothing of w over time; 0 is none",

@@ -12,7 +12,7 @@ from typing import Any
 import jinja2
 from PIL import Image
 
-from rllib_lase.command_lines import compare_command, train_command
+from rllib_lase.command_lines import compare_command, run_command
 from rllib_lase.evaluation.metrics import METRICS, share_given
 from rllib_lase.evaluation.table import comparison_frame, display_frame, format_number, group_runs
 from rllib_lase.registry import ALGORITHMS, STOCK
@@ -84,7 +84,7 @@ def _run_context(run: RunFolder) -> dict[str, Any]:
             **config.get("rllib", {}),
             **config["settings"],
         },
-        "commands": [train_command(config, run.path)],
+        "commands": [run_command(run, run.path)],
         "versions": _versions([run]),
         "runs": [],
     }
@@ -178,7 +178,7 @@ def _run_row(run: RunFolder) -> dict[str, str]:
         "collective_reward": format_number(float(as_floats(summary["collective_reward"]))),
         "equality": format_number(float(as_floats(summary["equality"]))),
         "equality_after_gifting": format_number(float(as_floats(summary["equality_after_gifting"]))),
-        "command": train_command(run.config, run.path),
+        "command": run_command(run, run.path),
     }
 
 
