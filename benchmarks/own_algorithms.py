@@ -20,6 +20,7 @@ from rllib_lase.rllib.algorithm import SocialAlgorithm
 from rllib_lase.rllib.env_runner import BatchedEnvRunner
 from rllib_lase.rllib.learner import SocialLearner
 from rllib_lase.settings import Optimizer, Settings, setting_names
+from rllib_lase.social.lase import LASEHook
 from rllib_lase.training import build_config
 
 GAME = "cleanup"
@@ -125,8 +126,9 @@ class OwnAlgorithm:
         clock.watch(learner, "_update_policies", "policy")
         clock.watch(learner.hook, "observe", "replay")
         if self.algorithm.config.algo_id == "lase":
-            clock.watch(learner.hook, "_sr_loss", "sr")
-            clock.watch(learner.hook, "_conversion_loss", "conversion")
+            training = cast(LASEHook, learner.hook)._training
+            clock.watch(training, "sr_loss", "sr")
+            clock.watch(training, "conversion_loss", "conversion")
         for method in ("_gradients", "_step"):
             clock.watch(learner, method, lambda group, *_: group)
         clock.watch(self, "train", "rest")

@@ -22,10 +22,18 @@ from tests.rllib.test_learner import as_float, blind, parameters_of
 from tests.rollouts import random_rollout
 
 NAME = "continuous_public_goods"
-register_env(
-    NAME,
-    lambda options: ParallelPettingZooEnv(mixed_motive.continuous_public_goods_v0.parallel_env(**options)),
-)
+
+
+@pytest.fixture(autouse=True)
+def _registered():
+    # Anew for each test: Tune forgets what was registered when Ray is shut down.
+    register_env(
+        NAME,
+        lambda options: ParallelPettingZooEnv(
+            mixed_motive.continuous_public_goods_v0.parallel_env(**options)
+        ),
+    )
+
 
 CONFIGS = {algo: spec.config_class() for algo, spec in ALGORITHMS.items()}
 ABLE = [algo for algo, config in CONFIGS.items() if config.hook_class.continuous_actions]
