@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from rllib_lase.core.pairs import pairs
+
 
 def affordable_gifts(
     wishes: Tensor, income: Tensor, dones: Tensor, before: Tensor, start: float
@@ -45,7 +47,6 @@ def gift_amounts(gives: Tensor, active: Tensor, value: float) -> Tensor:
 
     Source: Lupu and Precup 2020, for a gift as an action.
     """
-    off_diagonal = ~torch.eye(active.shape[-1], dtype=torch.bool, device=active.device)
-    receivers = active.unsqueeze(-1) & active.unsqueeze(-2) & off_diagonal
+    receivers = pairs(active, active)
     share = value / receivers.sum(-1, keepdim=True).clamp_min(1)
     return share * (receivers & gives.unsqueeze(-1))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from rllib_lase.core.pairs import pairs
+
 
 def gift_weights(
     fractions: Tensor,
@@ -32,9 +34,7 @@ def gift_weights(
     Source: Eq. 2.
     """
     may_give = active if gives is None else active & gives
-    allowed = may_give.unsqueeze(-1) & active.unsqueeze(-2)
-    off_diagonal = ~torch.eye(fractions.shape[-1], dtype=torch.bool, device=fractions.device)
-    given = torch.where(allowed & off_diagonal, fractions, torch.zeros_like(fractions))
+    given = torch.where(pairs(may_give, active), fractions, torch.zeros_like(fractions))
     if max_share_given < 1:
         given = given * (max_share_given / given.sum(-1, keepdim=True).clamp_min(max_share_given))
     if refused is not None:

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from rllib_lase.core.pairs import pairs
+
 
 def mean_of_others(rewards: Tensor, active: Tensor) -> Tensor:
     """Mean reward of each agent's co-players in the game; 0 for one that is alone or has left.
@@ -18,8 +20,7 @@ def mean_of_others(rewards: Tensor, active: Tensor) -> Tensor:
     Returns:
         `(..., N)`.
     """
-    off_diagonal = ~torch.eye(rewards.shape[-1], dtype=torch.bool, device=rewards.device)
-    counted = active.unsqueeze(-1) & active.unsqueeze(-2) & off_diagonal
+    counted = pairs(active, active)
     others = torch.where(counted, rewards.unsqueeze(-2), torch.zeros_like(rewards).unsqueeze(-2))
     return others.sum(-1) / counted.sum(-1).clamp_min(1)
 

@@ -35,11 +35,6 @@ class StockSpec:
         module, name = self.config.split(":")
         return getattr(importlib.import_module(module), name)
 
-    @property
-    def folder_name(self) -> str:
-        """The id as a part of file names."""
-        return self.algo_id.replace(":", "-")
-
 
 # One process, as our algorithms have it; 16 copies share one forward pass per agent.
 _ONE_PROCESS = MappingProxyType({"num_env_runners": 0, "num_envs_per_env_runner": 16})

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rllib_lase.core.gifting import gift_weights, rewards_after_gifting
+from rllib_lase.core.pairs import pairs
 from rllib_lase.core.relationships import (
     clip_relationships,
     relationships,
@@ -250,7 +251,7 @@ class LASEHook(SocialHook):
         active = rollout.active.permute(1, 2, 0)
         return smooth_relationships(
             fractions,
-            _pairs(active),
+            pairs(active, active),
             rollout.dones,
             cast(Tensor, previous).to(fractions.device),
             self.settings.relationship_smoothing,
@@ -268,15 +269,15 @@ class LASEHook(SocialHook):
 
         Predictions of co-players out of sight, which `mask_unseen` leaves out, do not count.
         """
-        pairs, weights = _pairs(active[recorded]), fractions[recorded]
-        judged = pairs & inferred.seen[recorded]
+        between, weights = pairs(active[recorded], active[recorded]), fractions[recorded]
+        judged = between & inferred.seen[recorded]
         measured = {
-            "inferred_weight": Moments.of(weights.transpose(0, 1), pairs.transpose(0, 1)),
+            "inferred_weight": Moments.of(weights.transpose(0, 1), between.transpose(0, 1)),
         }
         for name, values in inferred.surprise.items():
             measured[name] = Moments.of(values[recorded].transpose(0, 1), judged.transpose(0, 1))
         if refused is not None:
-            offered = ((weights > 0) & pairs).any(-2)
+            offered = ((weights > 0) & between).any(-2)
             measured["gifts_refused"] = Moments.of(refused[recorded].T.float(), offered.T)
         return measured
 
@@ -366,12 +367,6 @@ def _acted_upon(sr: SRBase, obs: Tensor) -> Tensor:
     flat = sr.policy_inputs(sr.encoder(obs.flatten(0, 1)))
     inputs: Tensor = flat.unflatten(0, obs.shape[:2])
     return inputs
-
-
-def _pairs(present: Tensor) -> Tensor:
-    """`(..., N, N)` bool, pairs of two agents both of whom are among the present `(..., N)`."""
-    different = ~torch.eye(present.shape[-1], dtype=torch.bool, device=present.device)
-    return present.unsqueeze(-1) & present.unsqueeze(-2) & different
 
 
 def _is_unit_range(space: gym.Space[Any]) -> bool:
