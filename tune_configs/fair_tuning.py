@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from ray import tune
-from ray.tune.search.basic_variant import BasicVariantGenerator
 
 from rllib_lase.defaults import default_settings
 from rllib_lase.registry import ALGORITHMS
@@ -29,16 +28,16 @@ from rllib_lase.rllib.session import ray_session
 from rllib_lase.settings import Settings
 from rllib_lase.training import build_config
 
-NUM_CONFIGS = 6
+NUM_CONFIGS = 4
 TUNING_SEEDS = (100, 101)
 #: Env steps of one trial: enough to tell configurations apart, less than a full run.
 ENV_STEPS: Mapping[str, int] = {
     "cleanup": 250_000,
-    "coingame": 200_000,
-    "snowdrift": 150_000,
-    "stag_hunt": 200_000,
-    "ipd": 200_000,
-    "escape_room": 100_000,
+    "coingame": 150_000,
+    "snowdrift": 100_000,
+    "stag_hunt": 150_000,
+    "ipd": 100_000,
+    "escape_room": 60_000,
 }
 SCORED_SHARE = 0.2
 
@@ -86,29 +85,31 @@ def search(game: str, algo: str, env_steps: int, num_configs: int, concurrent: i
     """
     space, spec = space_of(algo), ALGORITHMS[algo]
     defaults = default_settings(game, spec).replace(schedule_env_steps=env_steps)
-    points = [
-        {**point, **_schedule_ends(point, defaults)}
-        for point in draw_points(space, {name: getattr(defaults, name) for name in space}, num_configs)
-    ]
-    trials = [{**point, "seed": seed} for point in points for seed in TUNING_SEEDS]
-    config = build_config(spec, defaults, game, {}, seed=0)
-    config.training(**{name: tune.choice([point[name] for point in points]) for name in points[0]})
-    config.debugging(seed=tune.choice(list(TUNING_SEEDS)))
+    points = draw_points(space, {name: getattr(defaults, name) for name in space}, num_configs)
+
+    def trial(drawn: dict[str, int]) -> None:
+        point = points[drawn["config"]]
+        settings = defaults.replace(**point, **_schedule_ends(point, defaults))
+        algorithm = build_config(spec, settings, game, {}, drawn["seed"]).build_algo()
+        rewards = []
+        while algorithm.env_steps < env_steps:
+            algorithm.train()
+            finished = algorithm.report.finished
+            rewards.append(finished.returns.mean(0).sum() if len(finished) else math.nan)
+        algorithm.stop()
+        tune.report({"score": float(np.nanmean(rewards[-max(1, round(len(rewards) * SCORED_SHARE)) :]))})
+
     with tempfile.TemporaryDirectory() as storage:
         results = tune.Tuner(
-            config.algo_class,
-            param_space=config,
-            tune_config=tune.TuneConfig(
-                metric="social/collective_reward",
-                mode="max",
-                num_samples=len(trials),
-                search_alg=BasicVariantGenerator(points_to_evaluate=trials, max_concurrent=concurrent),
-            ),
+            trial,
+            param_space={
+                "config": tune.grid_search(list(range(len(points)))),
+                "seed": tune.grid_search(list(TUNING_SEEDS)),
+            },
+            # A process plays many trials: starting one takes longer than some of them.
+            tune_config=tune.TuneConfig(max_concurrent_trials=concurrent, reuse_actors=True),
             run_config=tune.RunConfig(
-                stop={"social/env_steps": env_steps},
-                storage_path=storage,
-                verbose=0,
-                failure_config=tune.FailureConfig(max_failures=1),
+                storage_path=storage, verbose=0, failure_config=tune.FailureConfig(max_failures=1)
             ),
         ).fit()
         rows = [_row(result, points) for result in results]
@@ -147,13 +148,11 @@ def _schedule_ends(point: Mapping[str, Any], defaults: Settings) -> dict[str, fl
 
 def _row(result: Any, points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """One trial's configuration, seed and score; a trial that failed has no score."""
-    found = {name: result.config[name] for name in points[0]}
-    row = {"config": points.index(found), **found, "seed": result.config["seed"]}
+    row = {**result.config, **points[result.config["config"]]}
     if result.error is not None:
         sys.stderr.write(f"failed: {row}: {result.error}\n")
-        return row | {"score": float("nan")}
-    curve = result.metrics_dataframe["social/collective_reward"]
-    return row | {"score": float(curve.tail(max(1, round(len(curve) * SCORED_SHARE))).mean())}
+        return row | {"score": math.nan}
+    return row | {"score": result.metrics["score"]}
 
 
 def choose(frame: pd.DataFrame) -> pd.DataFrame:

@@ -4,7 +4,7 @@ import pytest
 import mixed_motive
 from rllib_lase.defaults import default_settings
 from rllib_lase.registry import ALGORITHMS
-from tune_configs.fair_tuning import ENV_STEPS, OWN, choose, draw_points, main, space_of
+from tune_configs.fair_tuning import ENV_STEPS, OWN, TUNING_SEEDS, choose, draw_points, main, space_of
 
 
 @pytest.mark.parametrize("algo", ALGORITHMS)
@@ -36,6 +36,19 @@ def test_the_best_mean_over_seeds_is_chosen_and_ties_go_to_the_shipped_settings(
     )
     chosen = choose(frame)
     assert chosen[["algo", "config", "score", "lr"]].to_numpy().tolist() == [["go", 0, 4.0, 1.0]]
+
+
+def test_a_search_tries_every_configuration_with_every_seed_and_two_searches_find_the_same(tmp_path):
+    words = ["ipd", "--algos", "independent", "--env-steps", "4000", "--configs", "2"]
+    tables = []
+    for name in ("first", "second"):
+        main([*words, "--out", str(tmp_path / name)])
+        tables.append(pd.read_csv(tmp_path / name / "ipd.csv"))
+    assert sorted(zip(tables[0]["config"], tables[0]["seed"], strict=True)) == [
+        (config, seed) for config in range(2) for seed in TUNING_SEEDS
+    ]
+    assert tables[0]["score"].notna().all()
+    pd.testing.assert_frame_equal(*tables)
 
 
 def test_an_unknown_algorithm_is_named(capsys):
