@@ -29,7 +29,7 @@ RECORDING_STEPS = 1000
 
 #: Env steps of a full training run.
 ENV_STEPS: Mapping[str, int] = {
-    "cleanup": 450_000,
+    "cleanup": 300_000,
     "coingame": 400_000,
     "snowdrift": 300_000,
     "stag_hunt": 450_000,
@@ -58,11 +58,29 @@ _PPO: Mapping[str, Any] = {
 #: Games on a map: observations say whom an agent sees.
 _ON_A_MAP: Mapping[str, Any] = {"only_when_visible": True}
 
+#: LASE and its ablations differ in one thing only.
+_LASE_FAMILY = ("lase", "lase_uniform", "lase_oracle", "lase_shared")
+
+_FAST: Mapping[str, Any] = {"lr": 2e-3, "lr_end": 2e-4, "entropy_coeff": 0.03, "entropy_coeff_end": 0.03}
+_SVO_NEAR_SELFISH: Mapping[str, Any] = {"svo_form": "linear", "svo_degrees": 15.0}
+
 _GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    "cleanup": {"all": {"gamma": 0.98, **_ON_A_MAP}, "a2c": {"sr_update_frequency": 6}, "ppo": {}},
+    "cleanup": {
+        "all": {"gamma": 0.98, **_ON_A_MAP},
+        "a2c": {"sr_update_frequency": 6},
+        "ppo": {**_FAST, "sr_policy_rule": "soft_q"},
+        "fixed_share": {"share": 0.25},
+        "ia": {"ia_alpha": 0.0},
+        "svo": _SVO_NEAR_SELFISH,
+    },
     "coingame": {
         "all": {"gamma": 0.99, **_ON_A_MAP},
-        "lase": {"lr": 2e-3, "entropy_coeff": 0.03, "sr_policy_rule": "soft_q"},
+        "ppo": {**_FAST, "sr_policy_rule": "soft_q"},
+        **{algo: {"lr_end": 1e-4, "entropy_coeff_end": 0.01} for algo in _LASE_FAMILY},
+        "fixed_share": {"lr": 1e-3, "lr_end": 1e-4, "entropy_coeff": 0.003, "entropy_coeff_end": 0.003},
+        "ia": {"ia_alpha": 0.0},
+        "si": {"influence_weight_end": 0.3},
+        "svo": _SVO_NEAR_SELFISH,
     },
     "harvest": {"all": {**_ON_A_MAP}},
     "stag_hunt": {

@@ -26,16 +26,22 @@ def test_configurations_differ_begin_with_the_shipped_one_and_are_the_same_in_ev
     assert len(draw_points(space, shipped, 100)) == 9, "there are no more"
 
 
-def test_the_best_mean_over_seeds_is_chosen_and_ties_go_to_the_shipped_settings():
+@pytest.mark.parametrize(
+    ("scores_of_another", "expected"), [((9.0, -9.0), 0), ((5.0, 4.9), 0), ((0.0, 12.0), 2)]
+)
+def test_the_best_mean_is_chosen_if_it_is_above_every_seed_of_the_shipped_settings(
+    scores_of_another, expected
+):
     frame = pd.DataFrame(
         [
             {"algo": "go", "config": config, "seed": seed, "score": score, "lr": 10.0**-config}
-            for config, scores in enumerate([(3.0, 5.0), (0.0, 8.0), (9.0, -9.0)])
+            for config, scores in enumerate([(3.0, 5.0), (0.0, 8.0), scores_of_another])
             for seed, score in enumerate(scores)
         ]
     )
     chosen = choose(frame)
-    assert chosen[["algo", "config", "score", "lr"]].to_numpy().tolist() == [["go", 0, 4.0, 1.0]]
+    assert chosen[["algo", "config", "lr"]].to_numpy().tolist() == [["go", expected, 10.0**-expected]]
+    assert chosen["score"].tolist() == [frame.loc[frame["config"] == expected, "score"].mean()]
 
 
 def test_a_search_tries_every_configuration_with_every_seed_and_two_searches_find_the_same(tmp_path):
