@@ -7,7 +7,10 @@ from collections.abc import Sequence
 
 from rllib_lase.cli.options import Option, UsageError, print_help, read_words
 
-_OPTIONS = [Option("FOLDER", "the folder of a run or of a comparison, its --out")]
+_OPTIONS = [
+    Option("FOLDER", "the folder of a run or of a comparison, its --out"),
+    Option("--pictures", "folder that each picture goes to as an SVG file, too", str, "DIR"),
+]
 
 
 def run(words: Sequence[str]) -> int:
@@ -23,10 +26,12 @@ def run(words: Sequence[str]) -> int:
     from rllib_lase.run_schema import RunError
 
     try:
-        from rllib_lase.report import write_report
+        from rllib_lase.report import write_pictures, write_report
 
-        path = write_report(given.values["folder"])
+        paths = [write_report(given.values["folder"])]
+        if "pictures" in given.values:
+            paths += write_pictures(given.values["folder"], given.values["pictures"])
     except RunError as error:
         raise UsageError(str(error).splitlines()) from error
-    sys.stdout.write(f"{path}\n")
+    sys.stdout.write("".join(f"{path}\n" for path in paths))
     return 0

@@ -27,6 +27,35 @@ _PIXELS_PER_POINT = 1.5
 """Size of pictures on the page, so that their small print has that of captions."""
 
 
+def write_pictures(folder: Path | str, out: Path | str) -> list[Path]:
+    """Writes the pictures of a report as files of their own, for papers and pages.
+
+    Args:
+        folder: As for `write_report`.
+        out: Where they go; made if it is not there. Pictures of the same names are replaced.
+
+    Returns:
+        The files, `01-learning-curves.svg` and so on, in the order of the page.
+
+    Raises:
+        RunError: as `write_report`.
+    """
+    root, target = Path(folder), Path(out)
+    runs = _runs_to_report(root)
+    if runs[0].path == root:
+        pictures = run_pictures(runs[0])
+    else:
+        by_game = _by_game(_finished(root, runs))
+        pictures = [picture for members in by_game for picture in comparison_pictures(_groups(members))]
+    target.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for number, picture in enumerate(pictures, 1):
+        name = re.sub(r"[^a-z0-9]+", "-", picture.title.lower()).strip("-")
+        paths.append(target / f"{number:02}-{name}.svg")
+        paths[-1].write_text(render_svg(picture.draw), encoding="utf-8")
+    return paths
+
+
 def write_report(folder: Path | str) -> Path:
     """Writes `report.html` into a run's folder or a comparison's.
 
@@ -40,9 +69,7 @@ def write_report(folder: Path | str) -> Path:
         RunError: there is no run to report, or a file of one is not what it should be.
     """
     root = Path(folder)
-    runs = find_runs(root)
-    if not runs:
-        raise RunError(f"{root}: holds no run. Give the folder of a run or of a comparison (their --out).")
+    runs = _runs_to_report(root)
     is_run = runs[0].path == root
     context = _run_context(runs[0]) if is_run else _comparison_context(root, runs)
     environment = jinja2.Environment(
@@ -60,6 +87,38 @@ def write_report(folder: Path | str) -> Path:
     part.write_text(html, encoding="utf-8")
     part.replace(path)
     return path
+
+
+def _runs_to_report(root: Path) -> list[RunFolder]:
+    runs = find_runs(root)
+    if not runs:
+        raise RunError(f"{root}: holds no run. Give the folder of a run or of a comparison (their --out).")
+    return runs
+
+
+def _finished(root: Path, runs: Sequence[RunFolder]) -> list[RunFolder]:
+    finished = [run for run in runs if run.is_finished]
+    if not finished:
+        raise RunError(
+            f"{root}: none of its {len(runs)} runs is finished. Let one finish, or report it by itself."
+        )
+    return finished
+
+
+def _by_game(runs: Sequence[RunFolder]) -> list[list[RunFolder]]:
+    """Runs of one game and preset together."""
+    by_game: dict[tuple[str, str], list[RunFolder]] = {}
+    for run in runs:
+        by_game.setdefault((run.config["game"], run.config["preset"] or ""), []).append(run)
+    return list(by_game.values())
+
+
+def _groups(runs: Sequence[RunFolder]) -> list[Group]:
+    """Runs of one game under the names that they have in every table."""
+    return [
+        Group(", ".join(filter(None, (group[0].algorithm, variant))), group)
+        for (*_, variant), group in group_runs(runs).items()
+    ]
 
 
 def _run_context(run: RunFolder) -> dict[str, Any]:
@@ -92,29 +151,19 @@ def _run_context(run: RunFolder) -> dict[str, Any]:
 
 def _comparison_context(root: Path, runs: Sequence[RunFolder]) -> dict[str, Any]:
     """What the template needs for a comparison."""
-    finished = [run for run in runs if run.is_finished]
-    if not finished:
-        raise RunError(
-            f"{root}: none of its {len(runs)} runs is finished. Let one finish, or report it by itself."
-        )
-    by_game: dict[tuple[str, str], list[RunFolder]] = {}
-    for run in finished:
-        by_game.setdefault((run.config["game"], run.config["preset"] or ""), []).append(run)
+    finished = _finished(root, runs)
+    by_game = _by_game(finished)
     sections = []
-    for members in by_game.values():
-        groups = [
-            Group(", ".join(filter(None, (group[0].algorithm, variant))), group)
-            for (*_, variant), group in group_runs(members).items()
-        ]
+    for members in by_game:
         sections.append(
             {
                 "heading": _game_title(members[0].config) if len(by_game) > 1 else "",
                 "table": _table(members),
-                "pictures": _embed(comparison_pictures(groups)),
+                "pictures": _embed(comparison_pictures(_groups(members))),
             }
         )
     left_out = [run.path.name for run in runs if not run.is_finished]
-    titles = [_game_title(members[0].config) for members in by_game.values()]
+    titles = [_game_title(members[0].config) for members in by_game]
     return {
         "title": f"{', '.join(titles)}: comparison of {len(group_runs(finished))} learners",
         "lead": "",

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rllib_lase.report import write_gif, write_report
+from rllib_lase.report import write_gif, write_pictures, write_report
 from rllib_lase.runs import RunError, RunFolder
 from tests.synthetic_runs import progress_row, run_config, write_run
 
@@ -137,6 +137,20 @@ def test_a_run_with_one_row_and_undefined_numbers_is_reported(tmp_path: Path) ->
     with RunFolder.create(tmp_path / "run", run_config("independent")) as run:
         run.append_progress(progress_row(1, 100, equality=float("nan"), collective_reward=float("nan")))
     assert "undefined throughout" in " ".join(Page(write_report(run.path)).alts)
+
+
+def test_a_reports_pictures_can_be_had_as_files_in_the_order_of_the_page(tmp_path: Path) -> None:
+    for algo in ("lase", "go"):
+        write_run(tmp_path / "runs" / algo, algo, iterations=3)
+    of_comparison = write_pictures(tmp_path / "runs", tmp_path / "pictures")
+    of_run = write_pictures(tmp_path / "runs" / "go", tmp_path / "pictures" / "go")
+    for paths, title in ((of_comparison, "learning-curves"), (of_run, "learning-curve")):
+        assert paths[0].name == f"01-{title}.svg"
+        assert [path.name for path in paths] == sorted(path.name for path in paths)
+        for path in paths:
+            assert xml.etree.ElementTree.parse(path).getroot().tag.endswith("svg")
+    page = Page(write_report(tmp_path / "runs"))
+    assert len(of_comparison) == len(page.alts)
 
 
 def test_games_are_kept_apart(tmp_path: Path) -> None:
