@@ -70,7 +70,9 @@ _GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "a2c": {"sr_update_frequency": 6},
         "ppo": {**_FAST, "sr_policy_rule": "soft_q"},
         "fixed_share": {"share": 0.25},
+        "gifting": {"lr": 5e-4, "lr_end": 5e-5, "gift_budget": "replenishable", "gift_value": 0.3},
         "ia": {"ia_alpha": 0.0},
+        "si": {"influence_weight_end": 0.3},
         "svo": _SVO_NEAR_SELFISH,
     },
     "coingame": {

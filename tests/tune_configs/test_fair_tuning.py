@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -5,6 +7,8 @@ import mixed_motive
 from rllib_lase.defaults import default_settings
 from rllib_lase.registry import ALGORITHMS
 from tune_configs.fair_tuning import ENV_STEPS, OWN, TUNING_SEEDS, choose, draw_points, main, space_of
+
+TABLES = Path(__file__).parents[2] / "docs" / "tuning"
 
 
 @pytest.mark.parametrize("algo", ALGORITHMS)
@@ -55,6 +59,14 @@ def test_a_search_tries_every_configuration_with_every_seed_and_two_searches_fin
     ]
     assert tables[0]["score"].notna().all()
     pd.testing.assert_frame_equal(*tables)
+
+
+@pytest.mark.parametrize("path", sorted(TABLES.glob("*.csv")), ids=lambda path: path.stem)
+def test_the_shipped_settings_are_those_that_the_searches_chose(path):
+    for _, row in choose(pd.read_csv(path)).iterrows():
+        shipped = default_settings(path.stem, ALGORITHMS[row["algo"]])
+        for name in space_of(row["algo"]):
+            assert row[name] == getattr(shipped, name), f"{row['algo']}: {name}"
 
 
 def test_an_unknown_algorithm_is_named(capsys):
