@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from rllib_lase.command_lines import run_command
+from rllib_lase.defaults import evaluation_seed
 from rllib_lase.evaluation.metrics import METRICS, equality, share_given
 from rllib_lase.evaluation.statistics import Interval, bootstrap_of_means, t_interval
 from rllib_lase.evaluation.table import format_number, readable
@@ -118,7 +119,8 @@ def _making(run: RunFolder, summary: dict[str, Any]) -> str:
         ["preset", str(config["preset"])],
         *([f"parameter {k}", json.dumps(v)] for k, v in config["game_params"].items() if k != "preset"),
         ["algorithm", f"`{config['algo']}`"],
-        ["seed", str(config["seed"])],
+        ["seed of training", str(config["seed"])],
+        ["seed of the evaluation", str(evaluation_seed(config["seed"]))],
         ["env steps", f"{summary['env_steps']:,}"],
         ["episodes", f"{summary['num_episodes']:,}"],
         *([f"`{k}`", json.dumps(v)] for k, v in config["settings"].items()),

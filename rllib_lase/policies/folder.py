@@ -18,6 +18,8 @@ from rllib_lase.settings import suggestion
 
 #: Where an export keeps its policies, and their kind.
 EXPORT_FOLDER, EXPORT_KIND = "policies", "rllib-lase policies"
+#: Where a checkpoint of Tune's keeps ours.
+TUNE_FOLDER = "algorithm"
 #: What a policy's weights are called within its agent's module.
 _POLICY_PREFIX = "policy."
 
@@ -53,12 +55,13 @@ def load_policy(
     checkpoint: str | os.PathLike[str] | None = None,
     seed: int = 0,
 ) -> TrainedPolicy:
-    """One agent of a run, or of an export, ready to act. Needs no Ray, and starts none.
+    """One agent of a run, a checkpoint or an export, ready to act. Needs no Ray, and starts none.
 
     Args:
-        run: A run's folder (its `--out`), or what `lase export` wrote.
+        run: A run's folder (its `--out`), what `lase export` wrote, or a single checkpoint: what an
+            algorithm's `save_to_path` wrote, or Tune.
         agent: Its id.
-        checkpoint: One of the run's checkpoints, by name or path; by default its newest.
+        checkpoint: One of a run's checkpoints, by name or path; by default its newest.
         seed: Seed of the actions' draws.
 
     Raises:
@@ -67,10 +70,16 @@ def load_policy(
         PolicyError: there is no such agent, or the run's algorithm is one of RLlib's own.
     """
     folder = Path(run)
-    if (folder / EXPORT_FOLDER / MANIFEST).is_file():
-        if checkpoint is not None:
-            raise PolicyError(f"{folder}: is an export, which has no checkpoints; leave `checkpoint` out")
-        return _read_export(folder).policy(agent, seed)
+    single = {
+        folder / EXPORT_FOLDER: _read_export,
+        folder: _read_checkpoint,
+        folder / TUNE_FOLDER: _read_checkpoint,
+    }
+    for path, read in single.items():
+        if (path / MANIFEST).is_file():
+            if checkpoint is not None:
+                raise PolicyError(f"{folder}: is no run that has several checkpoints; leave `checkpoint` out")
+            return read(path).policy(agent, seed)
     return read_run(folder, checkpoint).policy(agent, seed)
 
 
@@ -78,7 +87,7 @@ def read_run(folder: Path, checkpoint: str | os.PathLike[str] | None = None) -> 
     """The policies of a run of ours; arguments and errors are those of `load_policy`."""
     if not (folder / "config.json").is_file():
         raise RunError(
-            f"{folder}: holds neither a run (no config.json) nor an export (no {EXPORT_FOLDER}/{MANIFEST}). "
+            f"{folder}: holds neither a run (no config.json) nor a checkpoint or an export (no {MANIFEST}). "
             "Give the folder named by --out."
         )
     config = read_json(folder / "config.json")
@@ -93,6 +102,10 @@ def read_run(folder: Path, checkpoint: str | os.PathLike[str] | None = None) -> 
             f"RLlib: RLModule.from_checkpoint(path) from ray.rllib.core.rl_module, with path = "
             f"'{path.absolute()}/rllib/learner_group/learner/rl_module/AGENT'"
         )
+    return _read_checkpoint(path)
+
+
+def _read_checkpoint(path: Path) -> SavedPolicies:
     state = load_tree(path, kind=ALGORITHM_KIND)
     if "agents" not in state:
         raise CheckpointError(
@@ -114,6 +127,6 @@ def read_run(folder: Path, checkpoint: str | os.PathLike[str] | None = None) -> 
     )
 
 
-def _read_export(folder: Path) -> SavedPolicies:
-    state = load_tree(folder / EXPORT_FOLDER, kind=EXPORT_KIND)
+def _read_export(path: Path) -> SavedPolicies:
+    state = load_tree(path, kind=EXPORT_KIND)
     return SavedPolicies(int(state["env_steps"]), state["agents"], state["weights"])

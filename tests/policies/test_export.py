@@ -70,7 +70,13 @@ def test_the_card_says_what_the_policies_are_and_how_they_play(trained, exported
     assert "library_name: rllib-lase" in head
     assert body.startswith("# cleanup (lase): lase (ppo), seed 0\n\nLASE: gifts by inferred social")
     assert "4 agents, trained for 99,840 env steps with one seed." in body
-    for row in ("| game | `cleanup` |", "| parameter num_agents | 4 |", "| `gamma` | 0.98 |", "| torch | "):
+    for row in (
+        "| game | `cleanup` |",
+        "| seed of the evaluation | 10000 |",
+        "| parameter num_agents | 4 |",
+        "| `gamma` | 0.98 |",
+        "| torch | ",
+    ):
         assert row in body, row
     assert "lase train cleanup --algo lase --optimizer ppo --seed 0" in body
     assert body.count("| `agent_1` |") == 2
@@ -123,7 +129,7 @@ def test_what_cannot_be_exported_is_told_and_leaves_nothing_behind(trained, tmp_
 def test_a_damaged_export_or_a_wrong_question_to_it_is_refused(exported):
     with pytest.raises(PolicyError, match=r"no agent 'agent_9': did you mean 'agent_\d'\?"):
         rllib_lase.load_policy(exported, "agent_9")
-    with pytest.raises(PolicyError, match="is an export, which has no checkpoints"):
+    with pytest.raises(PolicyError, match="is no run that has several checkpoints"):
         rllib_lase.load_policy(exported, checkpoint="env_steps_000099840")
     structure = exported / "policies" / "structure.json"
     structure.write_text(structure.read_text().replace("99840", "99841"))

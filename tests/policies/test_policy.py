@@ -148,8 +148,21 @@ def test_the_newest_checkpoint_is_loaded_unless_another_is_named(tmp_path):
         fc(checkpoint="env_steps_3")
 
 
+def test_a_single_checkpoint_is_loaded_too_also_one_of_tunes(tmp_path):
+    save_run(tmp_path, make_runner())
+    checkpoint = tmp_path / "checkpoints" / "env_steps_000008000"
+    (tmp_path / "tune").mkdir()
+    shutil.copytree(checkpoint, tmp_path / "tune" / "algorithm")
+    policies = [rllib_lase.load_policy(p, "agent_2") for p in (tmp_path, checkpoint, tmp_path / "tune")]
+    for _ in range(20):
+        obs = policies[0].observation_space.sample()
+        assert len({policy.act(obs) for policy in policies}) == 1
+    with pytest.raises(PolicyError, match=r"is no run that has several checkpoints"):
+        rllib_lase.load_policy(checkpoint, checkpoint="env_steps_1")
+
+
 def test_what_cannot_be_loaded_is_told_with_its_cure(tmp_path):
-    with pytest.raises(RunError, match=r"holds neither a run .* nor an export"):
+    with pytest.raises(RunError, match=r"holds neither a run .* nor a checkpoint or an export"):
         rllib_lase.load_policy(tmp_path / "nowhere")
     RunFolder.create(tmp_path / "started", run_config())
     with pytest.raises(RunError, match=r"holds no checkpoint.*stopped before it was saved"):
