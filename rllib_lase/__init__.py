@@ -13,6 +13,7 @@ from rllib_lase._registration import register_games
 from rllib_lase.version import __version__
 
 if TYPE_CHECKING:
+    from rllib_lase.policies import load_policy
     from rllib_lase.rllib.algorithms import (
         GO,
         IA,
@@ -74,10 +75,15 @@ __all__ = [
     "SVOConfig",
     "SocialHook",
     "__version__",
+    "load_policy",
     "register_games",
 ]
 
-_ELSEWHERE = {"JointRollout": "rllib_lase.rollout", "SocialHook": "rllib_lase.social"}
+_ELSEWHERE = {
+    "JointRollout": "rllib_lase.rollout",
+    "SocialHook": "rllib_lase.social",
+    "load_policy": "rllib_lase.policies",
+}
 _LAZY = {
     name: _ELSEWHERE.get(name, "rllib_lase.rllib.algorithms")
     for name in __all__

@@ -181,3 +181,8 @@ def default_settings(game: str, spec: AlgorithmSpec, optimizer: Optimizer | None
     }
     known = set(setting_names(spec.settings_class)) - spec.settings_class.unused
     return spec.settings_class(**{key: value for key, value in merged.items() if key in known})
+
+
+def evaluation_seed(seed: int) -> int:
+    """Seed of the evaluation that belongs to a training seed; shifted, so that no episode is seen again."""
+    return seed + 10_000

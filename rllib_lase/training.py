@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import mixed_motive
-from rllib_lase.defaults import EVALUATION_EPISODES, default_env_steps, default_settings
+from rllib_lase.defaults import EVALUATION_EPISODES, default_env_steps, default_settings, evaluation_seed
 from rllib_lase.evaluation.metrics import equality, share_given
 from rllib_lase.registry import AlgorithmSpec, StockSpec, resolve_algorithm
 from rllib_lase.report.gif import write_gif
@@ -348,11 +348,6 @@ def _finish(
         write_gif(folder.gif_path, recording.frames, recording.seconds)
     if algorithm.iteration:
         write_report(folder.path)
-
-
-def evaluation_seed(seed: int) -> int:
-    """Seed of the evaluation that belongs to a training seed; shifted, so that no episode is seen again."""
-    return seed + 10_000
 
 
 def evaluation_summary(evaluation: SocialEvaluation) -> dict[str, Any]:

@@ -5,10 +5,8 @@ What a game adds stands in `game_parts`; checking, seeding, state and buffers ar
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +29,8 @@ from mixed_motive.params import GameParams
 
 if TYPE_CHECKING:
     from gymnasium import spaces
+
+    from mixed_motive.threads import Crew
 
 __all__ = ["BatchedGame"]
 
@@ -59,7 +59,7 @@ class BatchedGame(GameParts):
         auto_reset: Whether an episode's last step starts the next episode at once. If not, `reset` must be
             called then.
         obs: Encoding of the observations, one of the game's `encodings`.
-        num_threads: Threads that step the batch, each a part of it.
+        num_threads: Threads that step the batch together, see `threads`.
 
     Attributes:
         agent_ids: "agent_0", "agent_1", ...: the order of the agents everywhere.
@@ -117,9 +117,7 @@ class BatchedGame(GameParts):
         size = math.prod(native_shape[2:])
         self._flat_native = self._native_obs.reshape(*native_shape[:2], size)
         self._flat_native_final = self._native_final_obs.reshape(*native_shape[:2], size)
-        cuts = [num_envs * k // self.num_threads for k in range(self.num_threads + 1)]
-        self._slices = [slice(first, last) for first, last in itertools.pairwise(cuts)]
-        self._pool = ThreadPoolExecutor(self.num_threads - 1) if self.num_threads > 1 else None
+        self._crew = self._new_crew() if self.num_threads > 1 else None
         self._started = False
 
     @property
@@ -217,7 +215,7 @@ class BatchedGame(GameParts):
         arrays = out.arrays
         if self._derived:
             arrays = (self._flat_native, *arrays[1:4], self._flat_native_final, *arrays[5:])
-        if self._pool is None:
+        if self._crew is None:
             refused = self._kernel.step(
                 self._actions,
                 self._registers,
@@ -228,7 +226,10 @@ class BatchedGame(GameParts):
                 *self._constants,
             )
         else:
-            refused = self._step_in_threads(self._pool, arrays)
+            # The whole batch is checked before any part of it moves.
+            refused = self._refusal_of(self._actions, len(self.action_names), self._registers)
+            if refused == -1:
+                self._crew.step(arrays)
         if refused != -1:
             raise GameError(f"{self.game_id}: step", [self._refusal(refused, given)])
         if self._derived:
@@ -236,20 +237,6 @@ class BatchedGame(GameParts):
             if out.done.any():
                 encode(self._native_final_obs, self._palette, out.final_obs)
         return out
-
-    def _step_in_threads(self, pool: ThreadPoolExecutor, arrays: tuple[npt.NDArray[Any], ...]) -> int:
-        # The whole batch is checked before any part of it moves.
-        refused = int(self._refusal_of(self._actions, len(self.action_names), self._registers))
-        if refused != -1:
-            return refused
-        batched = (self._actions, self._registers, *self._arrays, *arrays)
-        constants = (self.auto_reset, self._native, *self._constants)
-        first, *others = ([array[part] for array in batched] for part in self._slices)
-        running = [pool.submit(self._kernel.step, *part, *constants) for part in others]
-        self._kernel.step(*first, *constants)  # this thread takes its share
-        for future in running:
-            future.result()
-        return -1
 
     def observe(self) -> Obs:
         """(B, N, *obs) observations of the current state, in an array of their own."""
@@ -381,6 +368,12 @@ class BatchedGame(GameParts):
         return _rebuild, (type(self), arguments, self.get_state() if self._started else None)
 
     # Checks and arrays
+
+    def _new_crew(self) -> Crew:
+        from mixed_motive.threads import Crew
+
+        state = (self._actions, self._registers, *self._arrays)
+        return Crew(self._kernel, self.num_threads, state, (self.auto_reset, self._native, *self._constants))
 
     def _obs_shape(self) -> tuple[int, ...]:
         return (*self._native_shape(), 3) if self._palette is not None else self._native_shape()

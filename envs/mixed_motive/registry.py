@@ -202,8 +202,9 @@ def make(
             trajectory under the same actions; split a batch over workers by giving each its own range.
         auto_reset: Whether an episode's last step starts the next one. If not, the final state stays and
             `reset` must follow.
-        num_threads: Threads that step the batch, each a part of it; results do not depend on it. Worth it for
-            batches that take longer than about 0.1 ms to step.
+        num_threads: Threads that step the batch together; results do not depend on it. Worth it for batches
+            that take longer than about 0.1 ms to step, while there are as many idle cores: between steps
+            threads spin for up to about a millisecond before they sleep. Compiles once more.
         params: Parameters to change in the preset, e.g. num_agents, view_radius, horizon.
 
     Returns:

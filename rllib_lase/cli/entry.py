@@ -17,6 +17,7 @@ COMMANDS = {
     "compare": "train several algorithms with several seeds and put them into one table",
     "evaluate": "play episodes with a trained run",
     "render": "play an episode with a trained run and draw who gave whom how much",
+    "export": "write a trained run's policies into a folder, with a model card",
     "report": "write the report of a run or a comparison again",
 }
 """The subcommands; each is a module of this package with a function `run(words) -> exit code`."""
@@ -37,6 +38,7 @@ _EXPLAINED_ERRORS = {
     "CheckpointError": "rllib_lase.rllib.checkpoint_tree",
     "EnvironmentFault": "rllib_lase.rllib.joint_env",
     "GameError": "mixed_motive",
+    "PolicyError": "rllib_lase.policies.policy",
     "RunError": "rllib_lase.run_schema",
     "SettingsError": "rllib_lase.settings",
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rllib_lase.cli.options import Option, UsageError, print_help, read_words, whole_number
 from rllib_lase.cli.trained import RUN_OPTION, SEED_OPTION, check_run, new_file
-from rllib_lase.defaults import EVALUATION_EPISODES
+from rllib_lase.defaults import EVALUATION_EPISODES, evaluation_seed
 
 if TYPE_CHECKING:
     from rllib_lase.runs import RunFolder
@@ -41,7 +41,7 @@ def _evaluate(run_folder: RunFolder, checkpoint: Path, values: dict[str, Any]) -
 
     from rllib_lase.rllib.evaluate import evaluate
     from rllib_lase.run_schema import write_json
-    from rllib_lase.training import evaluation_seed, evaluation_summary, trained_players
+    from rllib_lase.training import evaluation_summary, trained_players
 
     config = run_folder.config
     seed = values.get("seed", evaluation_seed(config["seed"]))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rllib_lase.cli.options import Option, UsageError, print_help, read_words, whole_number
 from rllib_lase.cli.trained import RUN_OPTION, SEED_OPTION, check_run, new_file
-from rllib_lase.defaults import RECORDING_STEPS
+from rllib_lase.defaults import RECORDING_STEPS, evaluation_seed
 
 if TYPE_CHECKING:
     from rllib_lase.runs import RunFolder
@@ -57,7 +57,7 @@ def _render(run_folder: RunFolder, checkpoint: Path, values: dict[str, Any]) -> 
     from rllib_lase.report.gif import write_gif
     from rllib_lase.rllib.recording import record_episode
     from rllib_lase.run_schema import RunError
-    from rllib_lase.training import evaluation_seed, trained_players
+    from rllib_lase.training import trained_players
 
     config = run_folder.config
     seed = values.get("seed", evaluation_seed(config["seed"]))

@@ -33,19 +33,12 @@ def check_run(words: Words) -> tuple[RunFolder, Path] | None:
     if "run" not in words.values:
         words.problems.append("RUN: missing; give the --out of a run")
         return None
-    from rllib_lase.run_schema import RunError
+    from rllib_lase.run_schema import RunError, latest_checkpoint
     from rllib_lase.runs import RunFolder
 
     try:
         run_folder = RunFolder.open(words.values["run"])
+        return run_folder, latest_checkpoint(run_folder.path)
     except RunError as error:
         words.problems += [f"RUN: {line}" for line in str(error).splitlines()]
         return None
-    checkpoints = sorted(run_folder.checkpoints_path.glob("env_steps_*"))
-    if checkpoints:
-        return run_folder, checkpoints[-1]
-    words.problems.append(
-        f"RUN: {run_folder.checkpoints_path}: holds no checkpoint. Likely cause: the run was stopped before "
-        "it was saved. Train it again."
-    )
-    return None

@@ -37,6 +37,12 @@ def behaviour_probs(logits: Tensor, epsilon: float) -> Tensor:
     return probs if epsilon == 0 else (1 - epsilon) * probs + epsilon / logits.shape[-1]
 
 
+def sample_actions(probs: Tensor, uniform: Tensor) -> Tensor:
+    """Inverse-CDF draws: `probs (..., A)` and `uniform (...)` in [0, 1) give actions `(...)` in 0..A-1."""
+    bounds = probs.cumsum(-1)[..., :-1]
+    return (bounds <= uniform.unsqueeze(-1)).sum(-1)
+
+
 def gaussian_draws(inputs: Tensor, uniform: Tensor) -> Tensor:
     """Inverse-CDF draws of Gaussians.
 

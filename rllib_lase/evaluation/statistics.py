@@ -120,6 +120,49 @@ def bootstrap_interval(
     return Interval(estimate, float(low), float(high), float(x.std(ddof=1)), n)
 
 
+def bootstrap_of_means(
+    rows: npt.ArrayLike,
+    statistic: Statistic,
+    confidence: float = 0.95,
+    num_resamples: int = 10_000,
+    seed: int = 0,
+) -> Interval:
+    """A function of column means over episodes, with its percentile bootstrap interval.
+
+    Args:
+        rows: (E, N) one row per episode, e.g. every agent's reward in it; rows are drawn whole.
+        statistic: maps means (..., N) to (...); resamples for which it is undefined are left out.
+        confidence: coverage, in (0, 1).
+        num_resamples: resamples of E rows, drawn with replacement.
+        seed: seed of the resampling; the same seed gives the same interval.
+
+    Returns:
+        The interval; its `std` is that of the resampled statistic.
+
+    Raises:
+        ValueError: `rows` is not two-dimensional, or `confidence` out of range.
+
+    Source:
+        Efron and Tibshirani 1993, chapter 13.
+    """
+    x = np.asarray(rows, dtype=np.float64)
+    if x.ndim != 2 or len(x) == 0:
+        raise ValueError(f"rows have shape {x.shape}; expected (E, N), one row per episode, at least one.")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence is {confidence}; expected a share such as 0.95, between 0 and 1.")
+    n = len(x)
+    estimate = float(statistic(x.mean(axis=0)))
+    # How often each row is drawn decides a resample's means.
+    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=num_resamples)
+    resampled = np.asarray(statistic(drawn @ x / n))
+    resampled = resampled[~np.isnan(resampled)]
+    if n == 1 or math.isnan(estimate) or resampled.size < 2:
+        return Interval(estimate, math.nan, math.nan, math.nan, n)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(resampled, [tail, 1 - tail])
+    return Interval(estimate, float(low), float(high), float(resampled.std(ddof=1)), n)
+
+
 def student_t_quantile(probability: float, degrees_of_freedom: int) -> float:
     """Quantile of Student's t distribution for whole degrees of freedom.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -120,6 +121,14 @@ class PolicyNet(nn.Module):
                 the first with gifts refused, or `GaussianActorHead` for continuous actions.
         """
         super().__init__()
+        self._built_from = {
+            "obs_shape": list(obs_shape),
+            "num_actions": num_actions,
+            "hidden_size": hidden_size,
+            "lstm_size": lstm_size,
+            "identity": None if identity is None else list(identity),
+            "head": head.__name__,
+        }
         self.encoder = Encoder(obs_shape)
         width = self.encoder.out_features
         self.fc: nn.Linear | AgentLinear | None = None
@@ -132,6 +141,23 @@ class PolicyNet(nn.Module):
         self.vf = nn.Linear(width, 1)
         initialise(self)
         self.pi.start()
+
+    def description(self) -> dict[str, Any]:
+        """What the network is built from, in plain values, for `from_description`."""
+        return dict(self._built_from)
+
+    @classmethod
+    def from_description(cls, built_from: Mapping[str, Any]) -> Self:
+        """The network that `description` describes, with other weights."""
+        identity, heads = built_from["identity"], (ActorHead, RefusingActorHead, GaussianActorHead)
+        return cls(
+            tuple(built_from["obs_shape"]),
+            built_from["num_actions"],
+            built_from["hidden_size"],
+            built_from["lstm_size"],
+            None if identity is None else Identity(*identity),
+            {head.__name__: head for head in heads}[built_from["head"]],
+        )
 
     def heads(self, features: Tensor) -> PolicyOutput:
         """Actor and critic on the last hidden layer, `(..., width)`."""

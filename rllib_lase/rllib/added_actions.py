@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -26,6 +26,7 @@ class AddedActions(JointEnv):
 
     def __init__(self, env: JointEnv, tables: Sequence[NDArray[np.int64]]) -> None:
         self._env = env
+        self._tables = dict(zip(env.agent_ids, tables, strict=True))
         sizes = [len(table) for table in tables]
         padded = [np.pad(table, (0, max(sizes) - len(table))) for table in tables]
         self._table = np.stack(padded)
@@ -41,6 +42,16 @@ class AddedActions(JointEnv):
         self.final_obs = env.final_obs
         self.stay_action = env.stay_action
         self.max_collective_reward = env.max_collective_reward
+
+    @property
+    def own_spaces(self) -> Mapping[str, tuple[gym.Space[Any], gym.Space[Any]]]:
+        """As `env`."""
+        return self._env.own_spaces
+
+    @property
+    def action_tables(self) -> Mapping[str, NDArray[np.int64]]:
+        """One per agent."""
+        return self._tables
 
     def reset(self, seed: int | None, obs_out: Sequence[NDArray[Any]]) -> None:
         """As `env`."""

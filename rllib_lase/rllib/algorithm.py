@@ -19,7 +19,8 @@ from ray.rllib.utils.metrics import ENV_RUNNER_RESULTS, WEIGHTS_SEQ_NO
 from torch import Tensor
 
 from rllib_lase.evaluation.metrics import equality
-from rllib_lase.rllib.checkpoints import CheckpointError, load_tree, save_tree
+from rllib_lase.rllib.agent_descriptions import describe_agents
+from rllib_lase.rllib.checkpoints import ALGORITHM_KIND, CheckpointError, load_tree, save_tree
 from rllib_lase.rllib.config import SocialConfig
 from rllib_lase.rllib.env_runner import BatchedEnvRunner
 from rllib_lase.rllib.episode_account import FinishedEpisodes
@@ -29,7 +30,6 @@ from rllib_lase.rollout import JointRollout
 from rllib_lase.social.hook import LearntRewards
 
 _LEARNER_PARTS = (COMPONENT_RL_MODULE, COMPONENT_OPTIMIZER, SOCIAL_STATE)
-_FORMAT_KIND = "rllib-lase algorithm"
 
 
 @dataclass(frozen=True)
@@ -300,12 +300,16 @@ class SocialAlgorithm(Algorithm):
                 "save_to_path needs a local folder, and takes neither `state` nor `filesystem`"
             )
         folder = Path(path).absolute()
-        save_tree(folder, self._checkpoint_state(), kind=_FORMAT_KIND)
+        save_tree(folder, self._checkpoint_state(), kind=ALGORITHM_KIND)
         return str(folder)
 
     def _checkpoint_state(self) -> dict[str, Any]:
         runner_states = self.env_runner_group.foreach_env_runner(
             lambda runner: (runner.worker_index, runner.get_sampling_state()),
+            local_env_runner=self._local_runner() is not None,
+        )
+        agents = self.env_runner_group.foreach_env_runner(
+            lambda runner: describe_agents(runner.env, runner.module),
             local_env_runner=self._local_runner() is not None,
         )
         learner = self._ask_learner(lambda each: each.get_state(components=list(_LEARNER_PARTS)))
@@ -315,6 +319,7 @@ class SocialAlgorithm(Algorithm):
             "env_steps": self._env_steps,
             "num_episodes": self._num_episodes,
             "carried": self._carried,
+            "agents": agents[0],
             "learner": {part: learner[part] for part in _LEARNER_PARTS},
             "runners": {str(index): sampling for index, sampling in runner_states},
         }
@@ -328,7 +333,7 @@ class SocialAlgorithm(Algorithm):
                 game.
         """
         del kwargs
-        state = load_tree(Path(path).absolute(), kind=_FORMAT_KIND)
+        state = load_tree(Path(path).absolute(), kind=ALGORITHM_KIND)
         saved, own = (_what_must_fit(config) for config in (state["config"], self.config.to_json()))
         differing = [key for key in saved if saved[key] != own[key]]
         if differing:
@@ -376,7 +381,7 @@ class SocialAlgorithm(Algorithm):
         folder = Path(path).absolute()
         nested = folder / "algorithm"
         folder = nested if nested.is_dir() else folder
-        saved = load_tree(folder, kind=_FORMAT_KIND)["config"]
+        saved = load_tree(folder, kind=ALGORITHM_KIND)["config"]
         if cls is not SocialAlgorithm and saved["algo_id"] != cls.config_class.algo_id:
             raise CheckpointError(
                 f"{folder} is of algorithm {saved['algo_id']!r}, not {cls.config_class.algo_id!r}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import importlib.util
 import json
 import os
 import secrets
@@ -22,6 +23,8 @@ from rllib_lase.version import __version__
 
 __all__ = ["CheckpointError", "load_tree", "save_tree"]
 
+#: Kind of our algorithms' checkpoints.
+ALGORITHM_KIND = "rllib-lase algorithm"
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 STRUCTURE = "structure.json"
@@ -177,5 +180,7 @@ def _canonical(manifest: dict[str, Any]) -> bytes:
 
 def _versions() -> dict[str, str]:
     return {"rllib_lase": __version__} | {
-        library: importlib.metadata.version(library) for library in _RECORDED_LIBRARIES
+        library: importlib.metadata.version(library)
+        for library in _RECORDED_LIBRARIES
+        if importlib.util.find_spec(library) is not None
     }

@@ -72,6 +72,16 @@ class JointEnv(abc.ABC):
         """Of one action: () if they are discrete, (D,) if they are continuous."""
         return self.action_spaces[self.agent_ids[0]].shape or ()
 
+    @property
+    def own_spaces(self) -> Mapping[str, tuple[gym.Space[Any], gym.Space[Any]]]:
+        """Per agent, the environment's own observation and action space, before any encoding."""
+        return {a: (self.observation_spaces[a], self.action_spaces[a]) for a in self.agent_ids}
+
+    @property
+    def action_tables(self) -> Mapping[str, NDArray[np.int64]]:
+        """Which action of the environment each of an agent's actions plays, where actions were added."""
+        return {}
+
     @abc.abstractmethod
     def reset(self, seed: int | None, obs_out: Sequence[NDArray[Any]]) -> None:
         """Starts new episodes in all copies and writes their first observations.

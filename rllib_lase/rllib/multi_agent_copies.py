@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NoReturn
 
+import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 from ray.rllib.env.env_context import EnvContext
@@ -85,6 +86,13 @@ class MultiAgentEnvCopies(JointEnv):
         self.groups = group_by_observation(self.agent_ids, self.observation_spaces)
         self.count_names = ()
         self._allocate()
+
+    @property
+    def own_spaces(self) -> Mapping[str, tuple[gym.Space[Any], gym.Space[Any]]]:
+        """As the environment gave them."""
+        roster = self._roster
+        encoders = zip(roster.agent_ids, roster.encoders, roster.actions, strict=True)
+        return {agent_id: (obs.space, actions.space) for agent_id, obs, actions in encoders}
 
     def _allocate(self) -> None:
         n, b = len(self.agent_ids), self.num_envs

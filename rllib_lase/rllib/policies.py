@@ -16,7 +16,7 @@ from ray.rllib.core.rl_module.multi_rl_module import MultiRLModule
 from ray.rllib.core.rl_module.rl_module import RLModule
 from torch import Tensor
 
-from rllib_lase.core.distributions import behaviour_probs, gaussian_draws, gaussian_logp
+from rllib_lase.core.distributions import behaviour_probs, gaussian_draws, gaussian_logp, sample_actions
 from rllib_lase.rllib.acting import GroupActor
 from rllib_lase.rllib.joint_env import JointEnv
 from rllib_lase.rllib.modules import SocialModule
@@ -72,12 +72,6 @@ class JointPolicy(abc.ABC):
     @abc.abstractmethod
     def extra_model_outputs(self) -> dict[str, NDArray[Any]]:
         """Further outputs `(N, T, B, ...)` of the fragment that RLlib's learners want."""
-
-
-def sample_actions(probs: Tensor, uniform: Tensor) -> Tensor:
-    """Inverse-CDF draws: `probs (..., A)` and `uniform (...)` in [0, 1) give actions `(...)` in 0..A-1."""
-    bounds = probs.cumsum(-1)[..., :-1]
-    return (bounds <= uniform.unsqueeze(-1)).sum(-1)
 
 
 class StackedPolicies(JointPolicy):

@@ -273,24 +273,3 @@ def test_all_calls_with_the_same_game_share_one_compiled_step():
     mixed_motive.make("cleanup", 64).reset(seed=0)
     assert len(cleanup.step.signatures) == 1
     assert len(cleanup.reset.signatures) == 1
-
-
-@pytest.mark.parametrize("game_id", list(mixed_motive.GAMES))
-def test_threads_change_nothing(game_id):
-    alone, shared = (mixed_motive.make(game_id, 7, num_threads=n, horizon=6) for n in (1, 3))
-    np.testing.assert_array_equal(alone.reset(seed=4), shared.reset(seed=4))
-    for actions in random_actions(alone, 20):
-        expected, found = alone.step(actions), shared.step(actions)
-        for name in ("obs", "rewards", "terminations", "truncations", "done", "active", "counts"):
-            np.testing.assert_array_equal(getattr(expected, name), getattr(found, name))
-
-
-def test_with_threads_too_a_refused_step_changes_nothing():
-    game = mixed_motive.make("cleanup", 4, num_threads=2)
-    game.reset(seed=0)
-    before = game.get_state()
-    actions = np.zeros((4, 4), int)
-    actions[3, 2] = 7
-    with pytest.raises(GameError, match="action 7 of agent_2 in copy 3"):
-        game.step(actions)
-    np.testing.assert_equal(game.get_state(), before)

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rllib_lase.evaluation import bootstrap_interval, interquartile_mean, t_interval
+from rllib_lase.evaluation import (
+    bootstrap_interval,
+    bootstrap_of_means,
+    equality,
+    interquartile_mean,
+    t_interval,
+)
 from rllib_lase.evaluation.statistics import student_t_quantile
 
 
@@ -73,3 +79,31 @@ def test_bad_arguments_are_refused_with_the_cure() -> None:
         t_interval([1.0, 2.0], confidence=95)
     with pytest.raises(ValueError, match="two values or more"):
         student_t_quantile(0.9, 0)
+
+
+def test_a_function_of_means_is_resampled_by_whole_rows_as_scipy_does_it() -> None:
+    rows = np.random.default_rng(1).gamma(2, size=(40, 3)) * [1, 2, 6]
+    expected = stats.bootstrap(
+        tuple(rows.T),
+        lambda *columns, axis: equality(np.stack([c.mean(axis) for c in columns], -1)),
+        method="percentile",
+        n_resamples=20_000,
+        paired=True,
+        rng=1,
+        vectorized=True,
+    )
+    interval = bootstrap_of_means(rows, equality, num_resamples=20_000)
+    assert interval.estimate == equality(rows.mean(0))
+    assert interval.low == pytest.approx(expected.confidence_interval.low, abs=0.005)
+    assert interval.high == pytest.approx(expected.confidence_interval.high, abs=0.005)
+    assert interval.low < interval.estimate < interval.high
+
+
+def test_a_function_of_means_that_is_undefined_has_no_interval() -> None:
+    for rows in (np.zeros((5, 2)), np.ones((1, 2))):
+        assert np.isnan(
+            [bootstrap_of_means(rows, equality).low, bootstrap_of_means(rows, equality).high]
+        ).all()
+    assert bootstrap_of_means(np.ones((1, 2)), equality).estimate == 1
+    with pytest.raises(ValueError, match=r"shape \(3,\); expected \(E, N\)"):
+        bootstrap_of_means(np.ones(3), equality)

@@ -10,6 +10,7 @@ import pytest
 from ray.rllib.core.columns import Columns
 
 from mixed_motive import GAMES
+from rllib_lase.defaults import evaluation_seed
 from rllib_lase.evaluation.table import comparison_frame, display_frame
 from rllib_lase.registry import STOCK
 from rllib_lase.rllib.evaluate import evaluate
@@ -23,7 +24,7 @@ from rllib_lase.rllib.stock import (
 from rllib_lase.rllib.stock_policies import StockPlayers
 from rllib_lase.runs import RunFolder
 from rllib_lase.settings import SettingsError
-from rllib_lase.training import TrainSpec, evaluation_seed, evaluation_summary, train, trained_players
+from rllib_lase.training import TrainSpec, evaluation_summary, train, trained_players
 
 SMALL = {
     "num_envs_per_env_runner": 4,
