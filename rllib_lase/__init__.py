@@ -41,6 +41,9 @@ if TYPE_CHECKING:
         SIConfig,
         SVOConfig,
     )
+    from rllib_lase.rllib.gift_config import with_gifts
+    from rllib_lase.rllib.gift_exchange import GiftExchange
+    from rllib_lase.rllib.learner_mixin import LASELearnerMixin, LASEPPOLearner
     from rllib_lase.rollout import JointRollout
     from rllib_lase.social import SocialHook
 
@@ -55,6 +58,7 @@ __all__ = [
     "FixedShare",
     "FixedShareConfig",
     "GOConfig",
+    "GiftExchange",
     "Gifting",
     "GiftingConfig",
     "IAConfig",
@@ -62,8 +66,10 @@ __all__ = [
     "IndependentConfig",
     "JointRollout",
     "LASEConfig",
+    "LASELearnerMixin",
     "LASEOracle",
     "LASEOracleConfig",
+    "LASEPPOLearner",
     "LASEShared",
     "LASESharedConfig",
     "LASEUniform",
@@ -75,9 +81,17 @@ __all__ = [
     "SocialHook",
     "__version__",
     "register_games",
+    "with_gifts",
 ]
 
-_ELSEWHERE = {"JointRollout": "rllib_lase.rollout", "SocialHook": "rllib_lase.social"}
+_ELSEWHERE = {
+    "GiftExchange": "rllib_lase.rllib.gift_exchange",
+    "JointRollout": "rllib_lase.rollout",
+    "LASELearnerMixin": "rllib_lase.rllib.learner_mixin",
+    "LASEPPOLearner": "rllib_lase.rllib.learner_mixin",
+    "SocialHook": "rllib_lase.social",
+    "with_gifts": "rllib_lase.rllib.gift_config",
+}
 _LAZY = {
     name: _ELSEWHERE.get(name, "rllib_lase.rllib.algorithms")
     for name in __all__
