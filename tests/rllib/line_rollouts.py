@@ -96,7 +96,9 @@ def sampler(scene: str) -> Sampler:
     return Sampler(MultiAgentEnvCopies(Line, SCENES[scene], COPIES))
 
 
-def rllibs_own(rollouts: list[JointRollout], all_logits: list[np.ndarray], scene: str, b: int) -> list[Any]:
+def rllibs_own(
+    rollouts: list[JointRollout], all_logits: list[np.ndarray], scene: str, b: int, lookback: int = 0
+) -> list[Any]:
     """What RLlib's runner would have built for copy b, timestep by timestep, cut at the fragments' ends."""
     env = Line(SCENES[scene])
     chunks = []
@@ -137,7 +139,7 @@ def rllibs_own(rollouts: list[JointRollout], all_logits: list[np.ndarray], scene
                 chunks.append(episode.to_numpy())
                 episode = begin(None)
         if len(episode):
-            successor = episode.cut()
+            successor = episode.cut(len_lookback_buffer=lookback)
             chunks.append(episode.to_numpy())
             episode = successor
     return chunks
