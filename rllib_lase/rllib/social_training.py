@@ -7,11 +7,14 @@ syncs never see them, and modules of any kind will do.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from ray.rllib.utils.numpy import convert_to_numpy
+from ray.rllib.utils.torch_utils import convert_to_torch_tensor
 from torch import Tensor, nn
 
 from rllib_lase.rllib.learner_report import LearnerReport
@@ -76,8 +79,8 @@ class SocialTraining:
         networks = self._networks()
         for rollout in rollouts:
             # One by one: a replay's number of copies is fixed, that of episodes in a round is not.
-            for copy in split_copies(rollout):
-                self.hook.observe(copy, networks)
+            for single in split_copies(rollout):
+                self.hook.observe(single, networks)
         return learnt
 
     def _judge(self, rollout: JointRollout) -> LearntRewards:
@@ -116,9 +119,12 @@ class SocialTraining:
     def get_state(self) -> dict[str, Any]:
         """Networks, optimisers, and what the hook and the random generator need to go on exactly."""
         return {
-            "networks": {name: value.cpu().numpy() for name, value in self._agents.state_dict().items()},
+            "networks": convert_to_numpy(copy.deepcopy(dict(self._agents.state_dict()))),
             "optimizers": [
-                {group: optimizer.state_dict() for group, optimizer in of_agent.items()}
+                {
+                    group: convert_to_numpy(copy.deepcopy(optimizer.state_dict()))
+                    for group, optimizer in of_agent.items()
+                }
                 for of_agent in self._optimizers
             ],
             "hook": self.hook.get_state(),
@@ -134,7 +140,8 @@ class SocialTraining:
         )
         for of_agent, saved in zip(self._optimizers, state["optimizers"], strict=True):
             for group, optimizer in of_agent.items():
-                optimizer.load_state_dict(saved[group])
+                moments = convert_to_torch_tensor(copy.deepcopy(saved[group]["state"]), device=self._device)
+                optimizer.load_state_dict({**saved[group], "state": moments})
         self.hook.set_state(state["hook"])
         self._carry.set_state(state["carry"], self._device)
         self._recorder.bit_generator.state = state["recorder"]
