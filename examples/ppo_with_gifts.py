@@ -4,8 +4,8 @@ Run:
 
     PYTHONHASHSEED=0 OMP_NUM_THREADS=1 python examples/ppo_with_gifts.py --seed 100
 
-Two players of the iterated prisoner's dilemma; an episode of cooperation is worth 200. `docs/rllib_ppo.md` says
-what came out.
+Two players of the iterated prisoner's dilemma; an episode of cooperation is worth 200. What came out stands
+in `docs/rllib_ppo.md`.
 """
 
 from __future__ import annotations

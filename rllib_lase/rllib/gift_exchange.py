@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 from ray.rllib.env.multi_agent_episode import MultiAgentEpisode
 from ray.rllib.utils.annotations import override
 
-from rllib_lase.rllib.episode_rollouts import to_joint_rollouts, with_rewards
+from rllib_lase.rllib.episode_rollouts import EpisodeRollout, to_joint_rollouts, with_rewards
 from rllib_lase.rollout import JointRollout
 from rllib_lase.social.hook import JointSpaces, LearntRewards
 
@@ -47,10 +48,13 @@ class GiftExchange(ConnectorV2):
             **kwargs: Not used.
 
         Raises:
-            ValueError: if they do not fit the modules, or agents do not act in every step until they leave.
+            ValueError: if they do not fit the modules, agents do not act in every step until they leave, or a
+                reward is not finite.
         """
         del rl_module, kwargs
         parts = to_joint_rollouts(episodes, self._spaces)
+        for part in parts:
+            _require_finite(part, episodes)
         for part, learnt in zip(parts, self._exchange([part.rollout for part in parts]), strict=True):
             rewards = learnt.rewards.cpu().numpy()
             for column, chunks in enumerate(part.chunks):
@@ -62,3 +66,20 @@ class GiftExchange(ConnectorV2):
                     )
                     start = stop
         return batch
+
+
+def _require_finite(part: EpisodeRollout, episodes: Sequence[MultiAgentEpisode]) -> None:
+    """Refuses a reward that gifts would hand on to everybody, and from which nobody would ever learn again.
+
+    Raises:
+        ValueError: naming the first one's module, episode and step.
+    """
+    rollout = part.rollout
+    faults = np.argwhere(~np.isfinite(rollout.rewards))
+    if len(faults):
+        agent, step, column = (int(place) for place in faults[0])
+        raise ValueError(
+            f"module {rollout.agent_ids[agent]!r} got reward {rollout.rewards[agent, step, column]} in env "
+            f"step {int(rollout.lane_steps[column]) + step} of episode {episodes[part.chunks[column][0]].id_}, "
+            "expected a finite one; likely cause: a division or an overflow in the environment's reward"
+        )

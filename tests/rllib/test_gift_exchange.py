@@ -307,6 +307,26 @@ def test_episodes_that_another_connector_has_made_longer_are_refused_with_the_cu
     refused(episode, "'a' has 3 steps in a chunk of 2.*prepend GiftExchange")
 
 
+def test_a_reward_that_is_not_finite_is_refused_with_module_episode_and_step():
+    rollout = random_rollout(np.random.default_rng(8), num_steps=4)
+    rollout.rewards[1, 2, 3] = np.nan
+    ways, episodes = TwoWays("lase", rollout, spaces_for(rollout)), as_episodes(rollout, EpisodeCarry())
+    with pytest.raises(
+        ValueError, match=f"'agent_1' got reward nan in env step 2 of episode {episodes[3].id_}"
+    ):
+        ways.connected(episodes)
+
+
+def test_continuous_actions_are_read_as_the_batched_path_reads_them():
+    rollout = random_rollout(np.random.default_rng(9), action_size=2, episode_length=5, leavers=True)
+    box = gym.spaces.Box(-1, 1, (2,), np.float32)
+    spaces = JointSpaces(rollout.agent_ids, spaces_for(rollout).observation_spaces, (box,) * 3)
+    ways = TwoWays("lase", rollout, spaces)
+    assert_same_rewards(
+        ways.batched(rollout), rollout, ways.connected(as_episodes(rollout, EpisodeCarry())), ways
+    )
+
+
 def test_observations_of_another_shape_than_the_module_reads_are_refused():
     spaces = JointSpaces(("a", "b"), (gym.spaces.Box(0, 1, (7,)),) * 2, (ACTION_SPACE,) * 2)
     with pytest.raises(ValueError, match=r"agent 'a' have shape \(3,\), expected \(7,\).*env-to-module"):

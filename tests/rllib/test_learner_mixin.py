@@ -389,7 +389,12 @@ def test_two_learners_have_the_same_networks_and_each_its_own_episodes(local_ray
     first, second = (
         found.get() for found in algo.learner_group.foreach_learner(lambda each, **_: each.social.get_state())
     )
+    group = algo.learner_group
+    group.set_state(group.get_state())
+    restored = [found.get() for found in group.foreach_learner(lambda each, **_: each.social.get_state())]
     algo.stop()
+    for state in restored:
+        assert_equal_trees(state, first)
     assert_equal_trees(first["networks"], second["networks"])
     replays = [state["hook"]["replay"]["arrays"]["rewards"] for state in (first, second)]
     assert (replays[0] != replays[1]).any()
