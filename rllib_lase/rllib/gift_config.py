@@ -12,7 +12,7 @@ from ray.rllib.algorithms.impala import IMPALAConfig
 from ray.rllib.algorithms.ppo import PPOConfig
 from ray.rllib.core.rl_module.multi_rl_module import MultiRLModule
 
-from mixed_motive import GAMES
+import mixed_motive
 from rllib_lase.defaults import default_settings
 from rllib_lase.registry import ALGORITHMS
 from rllib_lase.settings import Settings, SettingsError, setting_names, suggestion, unknown_settings
@@ -68,16 +68,7 @@ def gift_settings(config: AlgorithmConfig) -> tuple[type[SocialHook], Settings]:
     spec = ALGORITHMS[algo]
     hook_class = spec.config_class().hook_class
     _refuse(_preference_problems(algo, hook_class, spec.config_class().__name__))
-    own = set(setting_names(spec.settings_class)) - set(setting_names(Settings)) - spec.settings_class.unused
-    _refuse(
-        [
-            f"{name}: RLlib's PPO decides that; set it with config.training() or config.env_runners()"
-            if name in setting_names(Settings)
-            else unknown_settings(spec.settings_class, [name])[0]
-            for name in given
-            if name not in own and name not in _SHARED_SETTINGS
-        ]
-    )
+    _refuse([problem for name in given if (problem := _name_problem(spec.settings_class, name))])
     game = config.env if isinstance(config.env, str) else config.env_config.get("game", "")
     defaults = default_settings(game, spec, "ppo")
     settings = defaults.replace(gamma=config.gamma, **_updates_per_batch(config, defaults), **given)
@@ -188,12 +179,19 @@ def _preference_problems(algo: str, hook_class: type[SocialHook], config: str) -
     return []
 
 
+def _name_problem(settings_class: type[Settings], name: str) -> str | None:
+    """Why a setting cannot be given here, or None if it can."""
+    if name not in setting_names(settings_class):
+        return unknown_settings(settings_class, [name])[0]
+    if name in setting_names(Settings) and name not in _SHARED_SETTINGS:
+        return f"{name}: RLlib's PPO decides that; set it with config.training() or config.env_runners()"
+    return None
+
+
 def _sight_problems(config: AlgorithmConfig, game: str) -> list[str]:
     """`mask_unseen` finds agents by their planes, which are in the order of the game's agents."""
-    import mixed_motive
-
     params = {name: value for name, value in config.env_config.items() if name != "game"}
-    agent_ids = list(mixed_motive.make(game, num_envs=1, **params).agent_ids) if game in GAMES else []
+    agent_ids = list(mixed_motive.make(game, num_envs=1, **params).agent_ids)
     if sorted(config.policies, key=natural_order) == agent_ids:
         return []
     return [

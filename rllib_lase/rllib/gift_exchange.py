@@ -78,8 +78,9 @@ def _require_finite(part: EpisodeRollout, episodes: Sequence[MultiAgentEpisode])
     faults = np.argwhere(~np.isfinite(rollout.rewards))
     if len(faults):
         agent, step, column = (int(place) for place in faults[0])
+        episode_id = episodes[part.chunks[column][0]].id_
         raise ValueError(
             f"module {rollout.agent_ids[agent]!r} got reward {rollout.rewards[agent, step, column]} in env "
-            f"step {int(rollout.lane_steps[column]) + step} of episode {episodes[part.chunks[column][0]].id_}, "
-            "expected a finite one; likely cause: a division or an overflow in the environment's reward"
+            f"step {int(rollout.lane_steps[column]) + step} of episode {episode_id}, expected a finite one; "
+            "likely cause: a division or an overflow in the environment's reward"
         )
