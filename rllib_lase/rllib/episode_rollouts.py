@@ -106,64 +106,79 @@ def _runs(episodes: Sequence[MultiAgentEpisode]) -> list[tuple[int, ...]]:
 def _rollout(
     columns: Sequence[Sequence[MultiAgentEpisode]], length: int, spaces: JointSpaces
 ) -> JointRollout:
-    agents, copies, size = spaces.num_agents, len(columns), spaces.continuous_size
-    shape = (agents, length, copies)
-    obs = [
-        np.zeros((length + 1, copies, *(space.shape or ())), np.float32)
-        for space in spaces.observation_spaces
-    ]
-    actions: NDArray[Any] = (
-        np.zeros(shape, np.int64) if size is None else np.zeros((*shape, size), np.float32)
-    )
-    rewards = np.zeros(shape, np.float32)
-    terminateds, truncateds, active = (np.zeros(shape, np.bool_) for _ in range(3))
+    """Columns of chunks, `length` steps each."""
+    arrays = _Arrays(spaces, length, len(columns))
     for b, column in enumerate(columns):
         start = 0
         for chunk in column:
             for agent_episode in chunk.agent_episodes.values():
-                steps = len(agent_episode)
-                if steps == 0:  # it left with the chunk before
-                    continue
-                i = _position(agent_episode, chunk, spaces)
-                here, last = slice(start, start + steps), (i, start + steps - 1, b)
-                if active[i, start, b]:
-                    raise ValueError(
-                        f"module {agent_episode.module_id!r} has two agents in episode {chunk.id_}, "
-                        f"{agent_episode.agent_id!r} among them; every agent needs a module of its own: "
-                        ".multi_agent(policies=[...], policy_mapping_fn=...)"
-                    )
-                obs[i][start : start + steps + 1, b] = _observations(agent_episode, spaces, i)
-                actions[i, here, b] = _steps(agent_episode.actions, steps)
-                rewards[i, here, b] = _steps(agent_episode.rewards, steps)
-                active[i, here, b] = True
-                terminateds[last] = agent_episode.is_terminated
-                # Where others are cut in the step in which an agent terminates, RLlib sets both.
-                truncateds[last] = agent_episode.is_truncated and not agent_episode.is_terminated
+                if len(agent_episode):  # else it left with the chunk before
+                    arrays.write(agent_episode, chunk, start, b)
             start += len(chunk)
     # RLlib's slices of episodes (two learners) may have lost the flag of the episode itself.
-    ended = (terminateds | truncateds)[:, -1] == active[:, -1]
-    dones = np.zeros(shape[1:], np.bool_)
+    ended = (arrays.terminateds | arrays.truncateds)[:, -1] == arrays.active[:, -1]
+    dones = np.zeros((length, len(columns)), np.bool_)
     dones[-1] = ended.all(0) | np.array([column[-1].is_done for column in columns])
     ends = np.flatnonzero(dones[-1])
+    shape = arrays.rewards.shape
     return JointRollout(
         agent_ids=spaces.agent_ids,
         groups=tuple(
-            AgentGroup((i,), own[np.newaxis], own[np.newaxis, -1, ends]) for i, own in enumerate(obs)
+            AgentGroup((i,), own[np.newaxis], own[np.newaxis, -1, ends]) for i, own in enumerate(arrays.obs)
         ),
-        actions=actions,
+        actions=arrays.actions,
         action_logp=np.zeros(shape, np.float32),
-        rewards=rewards,
-        vf_preds=np.zeros((agents, length + 1, copies), np.float32),
+        rewards=arrays.rewards,
+        vf_preds=np.zeros((shape[0], length + 1, shape[2]), np.float32),
         final_index=np.stack([np.full(len(ends), length - 1), ends], 1),
-        final_vf_preds=np.zeros((agents, len(ends)), np.float32),
-        terminateds=terminateds,
-        truncateds=truncateds,
-        active=active,
+        final_vf_preds=np.zeros((shape[0], len(ends)), np.float32),
+        terminateds=arrays.terminateds,
+        truncateds=arrays.truncateds,
+        active=arrays.active,
         dones=dones,
         lanes=np.array([_lane(column[0].id_) for column in columns], np.int64),
         lane_steps=np.array([column[0].env_t_started for column in columns], np.int64),
         counts=np.zeros((*shape, 0), np.int32),
     )
+
+
+class _Arrays:
+    """A rollout's arrays while episodes are written into them."""
+
+    def __init__(self, spaces: JointSpaces, steps: int, copies: int) -> None:
+        shape, size = (spaces.num_agents, steps, copies), spaces.continuous_size
+        self._spaces = spaces
+        self.obs = [
+            np.zeros((steps + 1, copies, *(space.shape or ())), np.float32)
+            for space in spaces.observation_spaces
+        ]
+        self.actions: NDArray[Any] = (
+            np.zeros(shape, np.int64) if size is None else np.zeros((*shape, size), np.float32)
+        )
+        self.rewards = np.zeros(shape, np.float32)
+        self.terminateds, self.truncateds, self.active = (np.zeros(shape, np.bool_) for _ in range(3))
+
+    def write(self, agent_episode: SingleAgentEpisode, chunk: MultiAgentEpisode, start: int, b: int) -> None:
+        """One agent's steps of a chunk that begins in step `start` of copy b.
+
+        Raises:
+            ValueError: as `to_joint_rollouts`.
+        """
+        i, steps = _position(agent_episode, chunk, self._spaces), len(agent_episode)
+        here, last = slice(start, start + steps), (i, start + steps - 1, b)
+        if self.active[i, start, b]:
+            raise ValueError(
+                f"module {agent_episode.module_id!r} has two agents in episode {chunk.id_}, "
+                f"{agent_episode.agent_id!r} among them; every agent needs a module of its own: "
+                ".multi_agent(policies=[...], policy_mapping_fn=...)"
+            )
+        self.obs[i][start : start + steps + 1, b] = _observations(agent_episode, self._spaces, i)
+        self.actions[i, here, b] = _steps(agent_episode.actions, steps)
+        self.rewards[i, here, b] = _steps(agent_episode.rewards, steps)
+        self.active[i, here, b] = True
+        self.terminateds[last] = agent_episode.is_terminated
+        # Where others are cut in the step in which an agent terminates, RLlib sets both.
+        self.truncateds[last] = agent_episode.is_truncated and not agent_episode.is_terminated
 
 
 def _position(agent_episode: SingleAgentEpisode, chunk: MultiAgentEpisode, spaces: JointSpaces) -> int:
