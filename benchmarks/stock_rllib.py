@@ -16,7 +16,9 @@ from ray.rllib.utils.annotations import override
 from torch import Tensor
 
 import mixed_motive
+from rllib_lase import with_gifts
 from rllib_lase.networks import PolicyNet
+from rllib_lase.rllib.env_runner import BatchedEnvRunner
 
 
 class StockModule(TorchRLModule, ValueFunctionAPI):  # type: ignore[misc]
@@ -53,16 +55,28 @@ class StockPPO:
         env_steps: Env steps of one iteration.
         lr: Adam's learning rate.
         iterations_per_turn: Iterations in one `train`.
+        gifts: Whether it learns from rewards after gifts.
+        batched: Whether our runner samples instead of RLlib's.
     """
 
-    def __init__(self, num_envs: int, env_steps: int, lr: float, iterations_per_turn: int) -> None:
-        self.name = f"RLlib PPO, {num_envs} env{'s' if num_envs > 1 else ''}"
+    def __init__(
+        self,
+        num_envs: int,
+        env_steps: int,
+        lr: float,
+        iterations_per_turn: int,
+        gifts: bool = False,
+        batched: bool = False,
+    ) -> None:
+        runner = f"{num_envs} {'copies' if batched else 'env' if num_envs == 1 else 'envs'}"
+        self.name = f"RLlib PPO, {runner}{' and gifts' if gifts else ''}"
         self._iterations_per_turn = iterations_per_turn
         agents = mixed_motive.make("cleanup", num_envs=1).agent_ids
         config = (
             PPOConfig()
             .environment("cleanup", env_config={"obs": "float32"})
             .env_runners(
+                env_runner_cls=BatchedEnvRunner if batched else None,
                 num_env_runners=0,
                 num_envs_per_env_runner=num_envs,
                 rollout_fragment_length=env_steps // num_envs,
@@ -87,6 +101,8 @@ class StockPPO:
             )
             .debugging(seed=0, log_level="ERROR")
         )
+        if gifts:
+            with_gifts(config)
         self._algorithm = config.build_algo()
         self._losses: dict[str, float] = {}
         self._agents = agents

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
         SIConfig,
         SVOConfig,
     )
+    from rllib_lase.rllib.gift_config import with_gifts
+    from rllib_lase.rllib.gift_exchange import GiftExchange
+    from rllib_lase.rllib.learner_mixin import LASELearnerMixin, LASEPPOLearner
     from rllib_lase.rollout import JointRollout
     from rllib_lase.social import SocialHook
 
@@ -56,6 +59,7 @@ __all__ = [
     "FixedShare",
     "FixedShareConfig",
     "GOConfig",
+    "GiftExchange",
     "Gifting",
     "GiftingConfig",
     "IAConfig",
@@ -63,8 +67,10 @@ __all__ = [
     "IndependentConfig",
     "JointRollout",
     "LASEConfig",
+    "LASELearnerMixin",
     "LASEOracle",
     "LASEOracleConfig",
+    "LASEPPOLearner",
     "LASEShared",
     "LASESharedConfig",
     "LASEUniform",
@@ -77,12 +83,17 @@ __all__ = [
     "__version__",
     "load_policy",
     "register_games",
+    "with_gifts",
 ]
 
 _ELSEWHERE = {
+    "GiftExchange": "rllib_lase.rllib.gift_exchange",
     "JointRollout": "rllib_lase.rollout",
+    "LASELearnerMixin": "rllib_lase.rllib.learner_mixin",
+    "LASEPPOLearner": "rllib_lase.rllib.learner_mixin",
     "SocialHook": "rllib_lase.social",
     "load_policy": "rllib_lase.policies",
+    "with_gifts": "rllib_lase.rllib.gift_config",
 }
 _LAZY = {
     name: _ELSEWHERE.get(name, "rllib_lase.rllib.algorithms")

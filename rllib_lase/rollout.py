@@ -204,15 +204,9 @@ def concatenate(rollouts: list[JointRollout]) -> JointRollout:
         )
         for g, group in enumerate(first.groups)
     )
-    env_axis = dict.fromkeys(_PER_AGENT, 2) | {
-        "dones": 1,
-        "lanes": 0,
-        "lane_steps": 0,
-        "final_vf_preds": 1,
-    }
     joined: dict[str, Any] = {
         name: np.concatenate([getattr(rollout, name) for rollout in rollouts], axis=axis)
-        for name, axis in env_axis.items()
+        for name, axis in _ENV_AXIS.items()
     }
     return dataclasses.replace(first, groups=groups, final_index=final_index, **joined)
 
@@ -227,6 +221,40 @@ _PER_AGENT = (
     "active",
     "counts",
 )
+
+
+#: Which axis of each array is that of the copies (or, of the last, of the ended episodes).
+_ENV_AXIS = dict.fromkeys(_PER_AGENT, 2) | {"dones": 1, "lanes": 0, "lane_steps": 0, "final_vf_preds": 1}
+
+
+def split_copies(rollout: JointRollout) -> list[JointRollout]:
+    """One rollout for each copy, B = 1; `concatenate` the other way. All arrays are views."""
+    return [_copy_of(rollout, b) for b in range(rollout.num_envs)]
+
+
+def _copy_of(rollout: JointRollout, b: int) -> JointRollout:
+    ended = rollout.final_index[:, 1] == b
+    groups = tuple(
+        AgentGroup(
+            indices=group.indices,
+            obs=group.obs[:, :, b : b + 1],
+            final_obs=group.final_obs[:, ended],
+            state_in=None if group.state_in is None else group.state_in[:, b : b + 1],
+        )
+        for group in rollout.groups
+    )
+    own: dict[str, Any] = {
+        name: getattr(rollout, name)[(slice(None),) * axis + (slice(b, b + 1),)]
+        for name, axis in _ENV_AXIS.items()
+        if name != "final_vf_preds"
+    }
+    return dataclasses.replace(
+        rollout,
+        groups=groups,
+        final_index=rollout.final_index[ended] * np.array([1, 0]),
+        final_vf_preds=rollout.final_vf_preds[:, ended],
+        **own,
+    )
 
 
 def _join_states(states: list[NDArray[np.float32] | None]) -> NDArray[np.float32] | None:

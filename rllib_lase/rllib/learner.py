@@ -17,6 +17,7 @@ from rllib_lase.core.policy_loss import normalize_advantages, policy_losses
 from rllib_lase.core.returns import generalized_advantages
 from rllib_lase.rllib.learner_report import LearnerReport
 from rllib_lase.rllib.modules import SocialModule
+from rllib_lase.rllib.owners import clipped_step, parameters_of
 from rllib_lase.rllib.schedules import Schedules
 from rllib_lase.rollout import JointRollout, TensorRollout, concatenate
 from rllib_lase.settings import Settings
@@ -252,8 +253,7 @@ class SocialLearner(TorchLearner):
 
     def _parameters(self, group: str) -> list[list[nn.Parameter]]:
         """Per owner, the parameters of one group."""
-        optimizers = [self.get_optimizer(module_id, group) for module_id in self._owners()]
-        return [optimizer.param_groups[0]["params"] for optimizer in optimizers]
+        return [parameters_of(self.get_optimizer(module_id, group)) for module_id in self._owners()]
 
     def _gradients(self, group: str, losses: Tensor) -> list[Tensor]:
         """Gradients of `(N,)` losses with respect to one parameter group of all owners, owners in order.
@@ -266,18 +266,8 @@ class SocialLearner(TorchLearner):
 
     def _step(self, group: str, gradients: list[Tensor], grad_clip: float) -> None:
         """One Adam step of every owner, its gradient clipped by its own norm."""
-        owners = self._parameters(group)
-        squares = torch.stack(torch._foreach_norm(gradients)).square()
-        norms = torch.stack([part.sum() for part in squares.split([len(owner) for owner in owners])]).sqrt()
-        factors = (grad_clip / norms.clamp_min(1e-6)).clamp_max(1)
-        per_tensor = [factors[i] for i, owner in enumerate(owners) for _ in owner]
-        torch._foreach_mul_(gradients, per_tensor)
-        flat = [parameter for owner in owners for parameter in owner]
-        for parameter, gradient in zip(flat, gradients, strict=True):
-            parameter.grad = gradient
-        for module_id in self._owners():
-            self.get_optimizer(module_id, group).step()
-        self._report.note({f"{group}_grad_norm": norms})
+        optimizers = [self.get_optimizer(module_id, group) for module_id in self._owners()]
+        self._report.note({f"{group}_grad_norm": clipped_step(optimizers, gradients, grad_clip)})
 
     @override(TorchLearner)
     def compute_loss_for_module(self, *, module_id: str, config: Any, batch: Any, fwd_out: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -42,9 +43,14 @@ class LaneCarry:
 
     def keep(self, rollout: JointRollout, carry: Tensor | None) -> None:
         """Remembers the carry after a fragment's last step."""
-        self._rows = None if carry is None else carry.detach().clone()
-        self._lanes = rollout.lanes.copy()
-        self._next_steps = rollout.lane_steps + rollout.num_steps
+        self.keep_all([rollout], [carry])
+
+    def keep_all(self, rollouts: Sequence[JointRollout], carries: Sequence[Tensor | None]) -> None:
+        """Remembers the carries after the last steps of fragments that are of different lanes."""
+        present = [carry.detach() for carry in carries if carry is not None]
+        self._rows = torch.cat(present) if present else None
+        self._lanes = np.concatenate([rollout.lanes for rollout in rollouts])
+        self._next_steps = np.concatenate([rollout.lane_steps + rollout.num_steps for rollout in rollouts])
 
     def get_state(self) -> dict[str, Any]:
         """All of it, as arrays."""

@@ -128,12 +128,14 @@ class SocialHook(abc.ABC):
     Attributes:
         shares_parameters: Whether all agents have one set of parameters, and learn from everybody's
             experience; else nothing but what `visible_fields` name passes between them.
+        reads_policies: Whether the hook looks into the agents' policies, which then must be ours.
         continuous_actions: Whether agents may have continuous actions instead of discrete ones.
         visible_fields: What agent i may see of others. Everything else of agent j may be replaced by NaN
             without changing i's losses.
     """
 
     shares_parameters: ClassVar[bool] = False
+    reads_policies: ClassVar[bool] = False
     continuous_actions: ClassVar[bool] = False
     visible_fields: ClassVar[frozenset[str]] = frozenset()
 

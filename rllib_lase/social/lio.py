@@ -47,6 +47,7 @@ class LIOHook(SocialHook):
     to the giver is read off the later one.
     """
 
+    reads_policies: ClassVar[bool] = True
     #: Centralised while learning: a giver also knows its co-players' policies.
     visible_fields: ClassVar[frozenset[str]] = frozenset(
         {

@@ -24,6 +24,7 @@ class LOLAHook(IndependentHook):
     """
 
     continuous_actions: ClassVar[bool] = False
+    reads_policies: ClassVar[bool] = True
     visible_fields: ClassVar[frozenset[str]] = frozenset(
         {
             "policy", "obs", "actions", "action_logp", "rewards", "vf_preds", "final_vf_preds", "terminateds",

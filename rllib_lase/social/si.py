@@ -44,6 +44,7 @@ class SIHook(SocialHook):
     Source: Jaques et al. 2019 (arXiv 1810.08647).
     """
 
+    reads_policies: ClassVar[bool] = True
     visible_fields: ClassVar[frozenset[str]] = frozenset({"actions", "active", "terminateds", "truncateds"})
     settings: SISettings
 
