@@ -147,8 +147,11 @@ def default_settings(game: str, spec: AlgorithmSpec, optimizer: Optimizer | None
         optimizer: The policy optimiser; None takes the game's.
 
     Returns:
-        An instance of the algorithm's own settings class.
+        An instance of the algorithm's own settings class; of a mixed population, each setting as the first of
+        its learners that uses it has it.
     """
+    if spec.parts:
+        return _mixed_settings(game, spec, optimizer)
     name = _SAME_GAME.get(game, game)
     chosen = optimizer or default_optimizer(game)
     table = _GAMES.get(name, {})
@@ -161,3 +164,12 @@ def default_settings(game: str, spec: AlgorithmSpec, optimizer: Optimizer | None
     }
     known = set(setting_names(spec.settings_class)) - spec.settings_class.unused
     return spec.settings_class(**{key: value for key, value in merged.items() if key in known})
+
+
+def _mixed_settings(game: str, population: AlgorithmSpec, optimizer: Optimizer | None) -> Settings:
+    merged: dict[str, Any] = {}
+    for spec in reversed(population.parts):
+        own, settings_class = default_settings(game, spec, optimizer), spec.settings_class
+        used = [name for name in setting_names(settings_class) if name not in settings_class.unused]
+        merged |= {name: getattr(own, name) for name in used}
+    return population.settings_class(**merged)

@@ -29,6 +29,7 @@ from rllib_lase.rllib.env_runner import BatchedEnvRunner
 from rllib_lase.rllib.joint_env import JointEnv
 from rllib_lase.rllib.learner import SocialLearner
 from rllib_lase.rllib.modules import SharingModules, SocialModule
+from rllib_lase.rllib.policies import JointPolicy, StackedPolicies, module_nets
 from rllib_lase.settings import MAX_SEED, Settings, SettingsError, setting_names, unknown_settings
 from rllib_lase.social.hook import JointSpaces, SocialHook
 
@@ -209,6 +210,10 @@ class SocialConfig(AlgorithmConfig):
             return self.hook_class.action_table(settings, num_actions, stay_action)
 
         return with_added_actions(env, table)
+
+    def make_policy(self, module: MultiRLModule, env: JointEnv) -> JointPolicy:
+        """Who acts in the copies of one runner, with the agents' modules."""
+        return StackedPolicies(module_nets(module, env), env)
 
     def joint_spaces(self, spaces: dict[str, Any]) -> JointSpaces:
         """The agents' spaces in order, from what runners report (module id -> pair of spaces)."""
