@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         SIConfig,
         SVOConfig,
     )
+    from rllib_lase.rllib.population import Population, PopulationConfig
     from rllib_lase.rollout import JointRollout
     from rllib_lase.social import SocialHook
 
@@ -70,6 +71,8 @@ __all__ = [
     "LASEUniformConfig",
     "LIOConfig",
     "LOLAConfig",
+    "Population",
+    "PopulationConfig",
     "SIConfig",
     "SVOConfig",
     "SocialHook",
@@ -77,7 +80,12 @@ __all__ = [
     "register_games",
 ]
 
-_ELSEWHERE = {"JointRollout": "rllib_lase.rollout", "SocialHook": "rllib_lase.social"}
+_ELSEWHERE = {
+    "JointRollout": "rllib_lase.rollout",
+    "Population": "rllib_lase.rllib.population",
+    "PopulationConfig": "rllib_lase.rllib.population",
+    "SocialHook": "rllib_lase.social",
+}
 _LAZY = {
     name: _ELSEWHERE.get(name, "rllib_lase.rllib.algorithms")
     for name in __all__

@@ -111,6 +111,11 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def latest_checkpoint(self) -> Path | None:
+        """The folder of the last checkpoint; None if there is none."""
+        return max(self.checkpoints_path.glob("env_steps_*"), default=None)
+
+    @property
     def gif_path(self) -> Path:
         """The picture of one evaluation episode."""
         return self.path / "episode.gif"

@@ -31,13 +31,12 @@ class ShuffledSeats(JointEnv):
 
     Args:
         env: The copies; all of a game's agents have the same spaces.
-        first_env_index: Index of the first copy over all runners.
     """
 
     places: NDArray[np.int64]
 
-    def __init__(self, env: GameCopies, first_env_index: int) -> None:
-        self._env, self._first = env, first_env_index
+    def __init__(self, env: GameCopies) -> None:
+        self._env, self._first = env, env.game.first_env_index
         self.game = env.game
         self.num_envs = env.num_envs
         self.agent_ids = env.agent_ids

@@ -1,0 +1,68 @@
+"""Policies of earlier runs that play on without learning, in a form that goes into checkpoints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from ray.rllib.core import COMPONENT_RL_MODULE
+
+from rllib_lase.frozen_runs import frozen_agent
+from rllib_lase.networks import PolicyNet
+from rllib_lase.registry.seating import Partner
+from rllib_lase.rllib.algorithm import FORMAT_KIND
+from rllib_lase.rllib.checkpoints import CheckpointError, load_tree
+from rllib_lase.rllib.config import SocialConfig
+from rllib_lase.social.hook import POLICY, JointSpaces
+
+
+@dataclass(frozen=True)
+class FrozenPolicy:
+    """One agent's policy as a checkpoint has it.
+
+    Attributes:
+        config: What its algorithm was built from (`SocialConfig.to_json`).
+        position: The agent's position there.
+        weights: Its policy's parameters by name.
+    """
+
+    config: dict[str, Any]
+    position: int
+    weights: dict[str, NDArray[Any]]
+
+    @classmethod
+    def load(cls, partner: Partner, seat: int) -> FrozenPolicy:
+        """The policy that a frozen partner in a seat means, from the last checkpoint of its run.
+
+        Raises:
+            RunError: if there is no such run or agent.
+            CheckpointError: if its checkpoint is missing or damaged.
+        """
+        run, agent_id = frozen_agent(partner, seat)
+        if run.latest_checkpoint is None:
+            raise CheckpointError(f"{run.checkpoints_path}: holds no checkpoint. Train the run again.")
+        position = run.agent_ids.index(agent_id)
+        saved = load_tree(run.latest_checkpoint, kind=FORMAT_KIND)
+        modules = saved["learner"][COMPONENT_RL_MODULE]
+        if agent_id not in modules:  # frozen there already
+            return cls(**saved["config"]["frozen"][frozen_key(position, run.config["population"][position])])
+        prefix = f"{POLICY}."
+        weights = {
+            name.removeprefix(prefix): array
+            for name, array in modules[agent_id].items()
+            if name.startswith(prefix)
+        }
+        return cls({**saved["config"], "frozen": {}}, position, weights)
+
+    def net(self, spaces: JointSpaces) -> PolicyNet:
+        """The network, for a game with the same spaces."""
+        net = SocialConfig.from_json(self.config).make_hook(spaces).make_policy(self.position)
+        net.load_state_dict({name: torch.as_tensor(array) for name, array in self.weights.items()})
+        return net.requires_grad_(False)
+
+
+def frozen_key(seat: int, name: str) -> str:
+    """Under which a frozen partner of a seat is kept."""
+    return f"{seat}={name}"
