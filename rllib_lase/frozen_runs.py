@@ -64,7 +64,7 @@ def _problem(partner: Partner, seat: int, game: str, params: Mapping[str, Any]) 
     if config["algo"] == "gifting" or config["settings"].get("refuse_gifts"):
         return "it plays actions that were added to the game's, which others do not have here"
     if config["algo"] == POPULATION:
-        there = Seating.read(config["population"]).partners[run.agent_ids.index(agent_id)]
+        there = Seating.described(config).partners[run.agent_ids.index(agent_id)]
         if there.kind == "scripted":
             return f"{agent_id} is a scripted {there.name} there; name {there.name}"
     if config["game"] != game:

@@ -134,9 +134,10 @@ def _switch_problem(switch: Switch, now: Seating, game: str, params: Mapping[str
             names = ", ".join(mixed_motive.action_names(game, **_own(params)))
             return f"who is away plays 'stay', and {game} has no such action, only {names}"
         return None
-    if switch.before != present:
-        found = switch.before.name if switch.before else "nobody"
-        return f"{found} is not in seat {switch.seat} then, {present.name} is"
+    if switch.before not in (None, present):
+        return f"{switch.before.name} is not in seat {switch.seat} then, {present.name} is"
+    if switch.after == present:
+        return f"{present.name} is in seat {switch.seat} already"
     if switch.after.kind == "learner":
         return f"{switch.after.name} would begin to learn; name a scripted player or run:DIR"
     if switch.after.kind == "scripted" and game and game not in mixed_motive.GAMES:

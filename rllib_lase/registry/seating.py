@@ -6,10 +6,11 @@ A seat is an agent's position. What may sit together, and where, is judged in `m
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from mixed_motive.players import PLAYERS
 from rllib_lase.registry import known_ids
@@ -79,7 +80,7 @@ class Switch:
     Attributes:
         steps: Env steps after which it happens: of the training, or of the episode in an evaluation.
         seat: The agent's position.
-        before: Who leaves the seat to `after`; None where somebody leaves or returns.
+        before: Who leaves the seat to `after`, if that was said.
         after: Who takes it; None where somebody leaves or returns.
         returns: Whether somebody who had left comes back.
     """
@@ -92,29 +93,29 @@ class Switch:
 
     @classmethod
     def read(cls, text: str) -> Switch:
-        """`STEPS:SEAT=FROM->TO`, `STEPS:SEAT=leave` or `STEPS:SEAT=return`.
+        """`STEPS:SEAT=TO`, `STEPS:SEAT=FROM->TO`, `STEPS:SEAT=leave` or `STEPS:SEAT=return`.
 
         Raises:
             ValueError: if it is written otherwise, or names an unknown partner.
         """
         found = _SWITCH.fullmatch(text)
-        what = found["what"] if found else ""
-        names = what.split("->")
-        if found is None or (what not in (LEAVE, RETURN) and len(names) != 2):
+        if found is None or text.count("->") > 1 or text.endswith("-"):
+            # A shell takes an unquoted > for itself; what is left then ends in "-".
+            quoted = "; quote it, as a shell takes > for itself" if text.endswith("-") else ""
             raise ValueError(
-                "expected STEPS:SEAT=FROM->TO, STEPS:SEAT=leave or STEPS:SEAT=return, such as "
-                "200000:2=cooperator->defector"
+                f"{text!r} is no switch{quoted}: expected STEPS:SEAT=TO, STEPS:SEAT=FROM->TO, "
+                "STEPS:SEAT=leave or STEPS:SEAT=return, such as 200000:2=defector"
             )
-        steps, seat = int(found["steps"]), int(found["seat"])
+        steps, seat, what = int(found["steps"]), int(found["seat"]), found["what"]
         if what in (LEAVE, RETURN):
             return cls(steps, seat, returns=what == RETURN)
-        before, after = (Partner.read(name.strip()) for name in names)
-        return cls(steps, seat, before, after)
+        *before, after = (Partner.read(name.strip()) for name in what.split("->"))
+        return cls(steps, seat, before[0] if before else None, after)
 
     def __str__(self) -> str:
         what = RETURN if self.returns else LEAVE
-        if self.before is not None and self.after is not None:
-            what = f"{self.before.name}->{self.after.name}"
+        if self.after is not None:
+            what = f"{self.before.name}->{self.after.name}" if self.before else self.after.name
         return f"{self.steps}:{self.seat}={what}"
 
 
@@ -151,6 +152,22 @@ class Seating:
         return [partner.name for partner in self.partners]
 
     @property
+    def title(self) -> str:
+        """Who plays, in short, the same ones in a row counted: "lase, a2c x3"."""
+        runs = [(label, len(list(same))) for label, same in itertools.groupby(p.label for p in self.partners)]
+        return ", ".join(label if count == 1 else f"{label} x{count}" for label, count in runs)
+
+    def description(self) -> dict[str, Any]:
+        """What a run's config.json says of it."""
+        switches = [str(switch) for switch in self.switches]
+        return {"population": self.names, "switches": switches, "shuffle_seats": self.shuffle_seats}
+
+    @classmethod
+    def described(cls, config: Mapping[str, Any]) -> Seating:
+        """The seating of a run by its config.json."""
+        return cls.read(config["population"], config["switches"], config["shuffle_seats"])
+
+    @property
     def learners(self) -> tuple[int, ...]:
         """Seats of those who learn; they never change."""
         return tuple(seat for seat, partner in enumerate(self.partners) if partner.kind == "learner")
@@ -158,7 +175,9 @@ class Seating:
     @property
     def labels(self) -> list[str]:
         """Per seat who sits there, and who comes after: "cooperator, then defector"."""
-        later: list[list[str]] = [[partner.label] for partner in self.partners]
+        later = [
+            ["away" if seat in self.away else partner.label] for seat, partner in enumerate(self.partners)
+        ]
         for switch in self.switches:
             later[switch.seat].append(
                 switch.after.label if switch.after else "back" if switch.returns else "away"

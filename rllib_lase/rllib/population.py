@@ -145,7 +145,7 @@ class PopulationConfig(SocialConfig):
             problems.append(
                 f"optimizer: a player named {fixed} learns with it, and so do all; found {self.optimizer!r}"
             )
-        if not self.frozen:
+        if not self.frozen:  # else they are here already, and fit
             found = frozen_problems(seating, game, self.env_config)
             problems += [f"population: {problem}" for problem in found]
         return problems
@@ -248,6 +248,12 @@ class Population(SocialAlgorithm):
     def present_seating(self) -> Seating:
         """Who plays after the env steps done, and how that changes within an evaluated episode."""
         return self.config.seating(self._agent_ids).at(self.env_steps).then(self.evaluation_switches)
+
+    @property
+    def agent_labels(self) -> list[str]:
+        """The agents with who they are in an evaluation: "agent_0 (lase)"."""
+        labels = self.present_seating.labels
+        return [f"{agent_id} ({label})" for agent_id, label in zip(self._agent_ids, labels, strict=True)]
 
     @override(SocialAlgorithm)
     def _evaluation_config(self) -> SocialConfig:
