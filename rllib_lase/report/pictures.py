@@ -227,7 +227,7 @@ def _evaluation_bars(group: Group, agents: Mapping[str, str]) -> Picture:
     """Reward and events per agent of one run, with intervals over its evaluation episodes."""
     episodes = group.runs[0].episodes()
     by_agent = dict(list(episodes.groupby("agent_id")))
-    labels = [_readable(label, in_two_lines=True) for label in agents.values()]
+    labels = [_readable(label) for label in agents.values()]
     colour = algorithm_colours([group.algo])[group.algo]
 
     def bars(name: str, label: str = "") -> Bars:
@@ -349,10 +349,10 @@ def _event_names(progress: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _readable(label: str, in_two_lines: bool = False) -> str:
-    """An agent's label without underscores, in a mixed population with who it is, beneath or behind."""
-    agent, who, rest = label.partition(" (")
-    return f"{agent.replace('_', ' ')}{who.replace(' ', chr(10)) if in_two_lines else who}{rest}"
+def _readable(label: str) -> str:
+    """An agent's label without underscores in its name; in a mixed population followed by who it is."""
+    agent, bracket, who = label.partition(" (")
+    return f"{agent.replace('_', ' ')}{bracket}{who}"
 
 
 def _agent_colour(index: int) -> int:
