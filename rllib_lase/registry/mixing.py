@@ -35,13 +35,16 @@ _NO_PARAMETERS = ("obs", "num_threads")
 
 
 def game_parameters(game: str, params: Mapping[str, Any]) -> GameParams | None:
-    """All parameters of one of our games; None for environments of others, or a preset that is not there."""
+    """All parameters of one of our games; None for environments of others, and for faulty ones."""
     if game not in mixed_motive.GAMES:
         return None
     spec = mixed_motive.GAMES[game]
     preset = params.get("preset") or spec.default_preset
     changes = {k: v for k, v in params.items() if k not in ("preset", *_NO_PARAMETERS)}
-    return read_params(spec.presets[preset], preset, changes)[0] if preset in spec.presets else None
+    if preset not in spec.presets:
+        return None
+    values, problems = read_params(spec.presets[preset], preset, changes)
+    return None if problems else values
 
 
 def seating_problems(seating: Seating, game: str, params: Mapping[str, Any]) -> list[str]:
@@ -152,6 +155,8 @@ def shuffle_objection(game: str, params: Mapping[str, Any]) -> str | None:
     of the seats: the planes of a game on a map, and the one co-player of a matrix game.
     """
     values = game_parameters(game, params)
+    if values is None and game in mixed_motive.GAMES:
+        return None  # what is wrong with its parameters is said elsewhere
     if values is None:
         return f"whether {game}'s observations name co-players by their place is not known; leave it out"
     spec = mixed_motive.GAMES[game]
