@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from rllib_lase.rllib.gift_config import with_gifts
     from rllib_lase.rllib.gift_exchange import GiftExchange
     from rllib_lase.rllib.learner_mixin import LASELearnerMixin, LASEPPOLearner
+    from rllib_lase.rllib.population import Population, PopulationConfig
     from rllib_lase.rollout import JointRollout
     from rllib_lase.social import SocialHook
 
@@ -77,6 +78,8 @@ __all__ = [
     "LASEUniformConfig",
     "LIOConfig",
     "LOLAConfig",
+    "Population",
+    "PopulationConfig",
     "SIConfig",
     "SVOConfig",
     "SocialHook",
@@ -91,6 +94,8 @@ _ELSEWHERE = {
     "JointRollout": "rllib_lase.rollout",
     "LASELearnerMixin": "rllib_lase.rllib.learner_mixin",
     "LASEPPOLearner": "rllib_lase.rllib.learner_mixin",
+    "Population": "rllib_lase.rllib.population",
+    "PopulationConfig": "rllib_lase.rllib.population",
     "SocialHook": "rllib_lase.social",
     "load_policy": "rllib_lase.policies",
     "with_gifts": "rllib_lase.rllib.gift_config",

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from rllib_lase.defaults import EVALUATION_EPISODES, default_settings
 from rllib_lase.registry import ALGORITHMS, STOCK
+from rllib_lase.registry.mixing import learner_specs, population_spec
+from rllib_lase.registry.seating import Seating
 
 if TYPE_CHECKING:
     from rllib_lase.runs import RunFolder
@@ -53,9 +55,18 @@ def _evaluation_words(episodes: int | None) -> list[str]:
 
 def train_words(config: Mapping[str, Any], out: Path) -> list[str]:
     """The words of that command after `lase train`."""
-    words = [config["game"], "--algo", config["algo"]]
+    words = [config["game"], *_who_words(config)]
     words += ["--optimizer", config["optimizer"]] if config["optimizer"] else []
     return [*words, "--seed", str(config["seed"]), *_option_words(config), "--out", str(out)]
+
+
+def _who_words(config: Mapping[str, Any]) -> list[str]:
+    """The algorithm, or who plays in a mixed population."""
+    if "population" not in config:
+        return ["--algo", config["algo"]]
+    words = ["--population", ",".join(config["population"])]
+    words += ["--switch", *config["switches"]] if config["switches"] else []
+    return [*words, "--shuffle-seats"] if config["shuffle_seats"] else words
 
 
 def compare_command(runs: Sequence[RunFolder], out: Path) -> list[str]:
@@ -80,6 +91,7 @@ def compare_command(runs: Sequence[RunFolder], out: Path) -> list[str]:
         (run.config["game"], *_option_words(run.config), *_evaluation_words(_episodes_of(run)))
         for run in runs
     }
+    regular = regular and not any("population" in run.config for run in runs)
     if not regular or len(optimizers) > 1 or len(options) > 1:
         return [run_command(run, out / run.path.name) for run in runs]
     game, *rest = options.pop()
@@ -99,6 +111,8 @@ def _option_words(config: Mapping[str, Any]) -> list[str]:
     if config["algo"] in STOCK:
         return [*words, *_rllib_words(config)]
     spec = ALGORITHMS.get(config["algo"])
+    if "population" in config:
+        spec = population_spec(learner_specs(Seating.described(config)))
     tuned = dataclasses.asdict(default_settings(config["game"], spec, config["optimizer"])) if spec else {}
     tuned["schedule_env_steps"] = config["env_steps"]
     for name, value in config["settings"].items():

@@ -167,8 +167,11 @@ def default_settings(game: str, spec: AlgorithmSpec, optimizer: Optimizer | None
         optimizer: The policy optimiser; None takes the game's.
 
     Returns:
-        An instance of the algorithm's own settings class.
+        An instance of the algorithm's own settings class; of a mixed population, each setting as the first of
+        its learners that uses it has it.
     """
+    if spec.parts:
+        return _mixed_settings(game, spec, optimizer)
     name = _SAME_GAME.get(game, game)
     chosen = optimizer or default_optimizer(game)
     table = _GAMES.get(name, {})
@@ -186,3 +189,12 @@ def default_settings(game: str, spec: AlgorithmSpec, optimizer: Optimizer | None
 def evaluation_seed(seed: int) -> int:
     """Seed of the evaluation that belongs to a training seed; shifted, so that no episode is seen again."""
     return seed + 10_000
+
+
+def _mixed_settings(game: str, population: AlgorithmSpec, optimizer: Optimizer | None) -> Settings:
+    merged: dict[str, Any] = {}
+    for spec in reversed(population.parts):
+        own, settings_class = default_settings(game, spec, optimizer), spec.settings_class
+        used = [name for name in setting_names(settings_class) if name not in settings_class.unused]
+        merged |= {name: getattr(own, name) for name in used}
+    return population.settings_class(**merged)

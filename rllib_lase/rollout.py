@@ -7,6 +7,7 @@ borders without a copy. Knows nothing of games, hooks or RLlib.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -167,6 +168,30 @@ class TensorRollout:
     def num_agents(self) -> int:
         """N."""
         return len(self.obs)
+
+    def of_agents(self, agents: Sequence[int]) -> TensorRollout:
+        """The same steps of some agents, by their positions; itself for all of them."""
+        if len(agents) == self.num_agents:
+            return self
+        rows = list(agents)
+        return TensorRollout(
+            obs=tuple(self.obs[agent] for agent in rows),
+            state_in=tuple(self.state_in[agent] for agent in rows),
+            dones=self.dones,
+            **{name: getattr(self, name)[rows] for name in _TENSORS_PER_AGENT},
+        )
+
+
+_TENSORS_PER_AGENT = (
+    "actions",
+    "action_logp",
+    "rewards",
+    "vf_preds",
+    "final_vf_preds",
+    "terminateds",
+    "truncateds",
+    "active",
+)
 
 
 def concatenate(rollouts: list[JointRollout]) -> JointRollout:

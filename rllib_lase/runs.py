@@ -22,6 +22,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rllib_lase.registry.seating import Seating
 from rllib_lase.run_schema import (
     CONFIG_KEYS,
     EPISODE_COLUMNS,
@@ -141,9 +142,27 @@ class RunFolder:
         return self.has_summary and bool(self.summary()["status"] == "finished")
 
     @property
+    def seating(self) -> Seating | None:
+        """Who plays in a mixed population; None of other runs."""
+        return Seating.described(self.config) if "population" in self.config else None
+
+    @property
     def algorithm(self) -> str:
-        """Algorithm with its optimiser if it has a choice, as in every table: "independent (ppo)"."""
-        return learner_name(self.config["algo"], self.config["optimizer"])
+        """Algorithm, or who plays in a population, with the optimiser: "independent (ppo)"."""
+        who = self.config["algo"] if self.seating is None else self.seating.title
+        return learner_name(who, self.config["optimizer"])
+
+    @property
+    def agent_labels(self) -> dict[str, str]:
+        """Each agent's name in reports; in a mixed population with who it is: "agent_0 (lase)"."""
+        agents = self.agent_ids
+        if self.seating is None:
+            return {agent: agent for agent in agents}
+        changing = {switch.seat for switch in self.seating.switches}
+        return {
+            agent: f"{agent} ({partner.label}{', changes' if seat in changing else ''})"
+            for seat, (agent, partner) in enumerate(zip(agents, self.seating.partners, strict=True))
+        }
 
     def append_progress(self, row: Mapping[str, float]) -> None:
         """Adds one iteration's row; cheap, as the file is written every few seconds only.

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,15 @@ import numpy as np
 import mixed_motive
 from rllib_lase.defaults import EVALUATION_EPISODES, default_env_steps, default_settings, evaluation_seed
 from rllib_lase.evaluation.metrics import equality, share_given
-from rllib_lase.registry import AlgorithmSpec, StockSpec, resolve_algorithm
+from rllib_lase.registry import STOCK, AlgorithmSpec, StockSpec, resolve_algorithm
+from rllib_lase.registry.mixing import fixed_optimizer, learner_specs, population_spec
+from rllib_lase.registry.seating import Seating, Switch
 from rllib_lase.report.gif import write_gif
 from rllib_lase.report.page import write_report
 from rllib_lase.rllib.algorithm import IterationReport, SocialAlgorithm
 from rllib_lase.rllib.config import SocialConfig
 from rllib_lase.rllib.evaluate import Players, SocialEvaluation, evaluate
+from rllib_lase.rllib.population import Population, PopulationConfig
 from rllib_lase.rllib.recording import record_episode
 from rllib_lase.rllib.session import ray_session
 from rllib_lase.rllib.stock import (
@@ -52,6 +55,7 @@ class TrainSpec:
         settings: Settings that differ from the game's defaults; for RLlib's own algorithms RLlib's.
         evaluation_episodes: Episodes of the final evaluation.
         overwrite: Replace a run that is already there.
+        seating: Who plays in a mixed population; `algo` is then "population".
     """
 
     game: str
@@ -64,6 +68,7 @@ class TrainSpec:
     settings: Mapping[str, Any] = field(default_factory=dict)
     evaluation_episodes: int = EVALUATION_EPISODES
     overwrite: bool = False
+    seating: Seating | None = None
 
     def job(self) -> Job:
         """The run, checked.
@@ -71,8 +76,11 @@ class TrainSpec:
         Raises:
             KeyError: for an unknown algorithm.
             SettingsError: if a setting is unknown or out of range, the optimiser contradicts a short id, or
-                RLlib's own algorithm is to play something else than a game of `mixed_motive`.
+                RLlib's own algorithm is to play something else than a game of `mixed_motive`, or players of a
+                population do not fit.
         """
+        if self.seating is not None:
+            return _population_job(self, self.seating)
         spec, fixed = resolve_algorithm(self.algo)
         if isinstance(spec, StockSpec):
             return _stock_job(self, spec)
@@ -87,7 +95,11 @@ class TrainSpec:
         defaults = default_settings(self.game, spec, self.optimizer or fixed)
         settings = defaults.replace(**{"schedule_env_steps": max(1, steps), **self.settings})
         return Job(
-            {"optimizer": settings.optimizer, "settings": dataclasses.asdict(settings)},
+            {
+                "algo": spec.algo_id,
+                "optimizer": settings.optimizer,
+                "settings": dataclasses.asdict(settings),
+            },
             settings.num_env_runners,
             lambda: build_config(spec, settings, self.game, self.game_params, self.seed).build_algo(),
         )
@@ -103,7 +115,7 @@ class Job:
     """A run that has been checked.
 
     Attributes:
-        config: What config.json says of the algorithm: its optimiser and settings.
+        config: What config.json says of the algorithm: its id, optimiser and settings.
         num_actors: Processes beside this one.
         build: Builds what is trained; Ray must be running.
     """
@@ -155,7 +167,6 @@ def train(spec: TrainSpec, on_progress: Callable[[Progress], None] | None = None
         "game": spec.game,
         "game_params": dict(spec.game_params),
         "preset": spec.game_params.get("preset") or _default_preset(spec.game),
-        "algo": resolve_algorithm(spec.algo)[0].algo_id,
         "seed": spec.seed,
         "env_steps": env_steps,
         **job.config,
@@ -172,6 +183,25 @@ def train(spec: TrainSpec, on_progress: Callable[[Progress], None] | None = None
     if interrupted:
         raise KeyboardInterrupt
     return folder
+
+
+def _population_job(run: TrainSpec, seating: Seating) -> Job:
+    """The run of a mixed population."""
+    spec = population_spec(learner_specs(seating))
+    defaults = default_settings(run.game, spec, run.optimizer or fixed_optimizer(seating))
+    settings = defaults.replace(**{"schedule_env_steps": max(1, run.total_env_steps), **run.settings})
+    config = build_config(spec, settings, run.game, run.game_params, run.seed, seating)
+    config.settings()
+    return Job(
+        {
+            "algo": spec.algo_id,
+            "optimizer": settings.optimizer,
+            "settings": dataclasses.asdict(settings),
+            **seating.description(),
+        },
+        settings.num_env_runners,
+        config.build_algo,
+    )
 
 
 def _stock_job(run: TrainSpec, spec: StockSpec) -> Job:
@@ -192,22 +222,32 @@ def _stock_job(run: TrainSpec, spec: StockSpec) -> Job:
     except (TypeError, ValueError) as error:
         raise SettingsError([f"{spec.algo_id}: RLlib refuses its settings: {error}"]) from error
     return Job(
-        {"optimizer": None, "settings": settings, "rllib": training_settings(config)},
+        {
+            "algo": spec.algo_id,
+            "optimizer": None,
+            "settings": settings,
+            "rllib": training_settings(config),
+        },
         num_actors(config),
         lambda: StockAlgorithm(config, run.game, run.game_params),
     )
 
 
 @contextlib.contextmanager
-def trained_players(run: RunFolder, checkpoint: Path) -> Iterator[Players]:
+def trained_players(run: RunFolder, checkpoint: Path, switches: Sequence[Switch] = ()) -> Iterator[Players]:
     """The agents of a run, from a checkpoint of it. No pickle is loaded.
+
+    Args:
+        run: The run.
+        checkpoint: One of its checkpoints.
+        switches: When players of a mixed population change, in steps of each episode.
 
     Raises:
         CheckpointError: a file is missing or damaged.
     """
     config = run.config
-    spec, _ = resolve_algorithm(config["algo"])
-    if isinstance(spec, StockSpec):
+    spec = STOCK.get(config["algo"])
+    if spec is not None:
         logging.getLogger("ray").setLevel(logging.ERROR)  # as a session does, of which there is no need here
         game = config["game"], config["game_params"]
         rllib = stock_config(spec, *game, config["seed"], config["settings"])
@@ -215,6 +255,8 @@ def trained_players(run: RunFolder, checkpoint: Path) -> Iterator[Players]:
         return
     with ray_session(1 + config["settings"]["num_env_runners"]):
         algorithm = SocialAlgorithm.from_checkpoint(checkpoint)
+        if isinstance(algorithm, Population):
+            algorithm.evaluation_switches = switches
         yield algorithm
         algorithm.stop()
 
@@ -225,13 +267,21 @@ def _default_preset(game: str) -> str | None:
 
 
 def build_config(
-    algo_spec: AlgorithmSpec, settings: Settings, game: str, game_params: Mapping[str, Any], seed: int
+    algo_spec: AlgorithmSpec,
+    settings: Settings,
+    game: str,
+    game_params: Mapping[str, Any],
+    seed: int,
+    seating: Seating | None = None,
 ) -> SocialConfig:
-    """An algorithm's config from plain settings."""
+    """An algorithm's config from plain settings, and who plays if it is that of a mixed population."""
     values = dataclasses.asdict(settings)
     runner_names = ("num_env_runners", "num_envs_per_env_runner", "rollout_fragment_length")
     runners = {name: values.pop(name) for name in runner_names}
     config: SocialConfig = algo_spec.config_class()()
+    if isinstance(config, PopulationConfig) and seating is not None:
+        switches = [str(switch) for switch in seating.switches]
+        config.population(seating.names, switches=switches, shuffle_seats=seating.shuffle_seats)
     config.environment(game, env_config=dict(game_params)).env_runners(**runners).training(**values)
     config.debugging(seed=seed, log_level="ERROR")
     return config
@@ -339,6 +389,8 @@ def _finish(
         **times,
         "env_steps_per_second": env_steps / times["wall_seconds"],
     }
+    if isinstance(algorithm, Population):
+        summary |= population_summary(algorithm)
     ceiling = algorithm.max_collective_reward
     if ceiling is not None:
         summary["max_collective_reward"] = ceiling
@@ -348,6 +400,12 @@ def _finish(
         write_gif(folder.gif_path, recording.frames, recording.seconds)
     if algorithm.iteration:
         write_report(folder.path)
+
+
+def population_summary(population: Population) -> dict[str, Any]:
+    """Who plays in an evaluation, in the agents' order, and seats that are empty in it."""
+    now = population.present_seating
+    return {"population": now.names, **({"away": sorted(now.away)} if now.away else {})}
 
 
 def evaluation_summary(evaluation: SocialEvaluation) -> dict[str, Any]:

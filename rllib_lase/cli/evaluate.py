@@ -8,16 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rllib_lase.cli.options import Option, UsageError, print_help, read_words, whole_number
+from rllib_lase.cli.populations import SWITCH_HELP, check_evaluation_switches
 from rllib_lase.cli.trained import RUN_OPTION, SEED_OPTION, check_run, new_file
 from rllib_lase.defaults import EVALUATION_EPISODES, evaluation_seed
 
 if TYPE_CHECKING:
+    from rllib_lase.registry.seating import Switch
     from rllib_lase.runs import RunFolder
 
 _OPTIONS = [
     RUN_OPTION,
     Option("--episodes", f"episodes to play [{EVALUATION_EPISODES}]", whole_number(1), "N"),
     SEED_OPTION,
+    Option(
+        "--switch", f"of a mixed population, {SWITCH_HELP} those of each episode", str, "SWITCH", many=True
+    ),
     Option("--out", "JSON file to write the results to [none]", new_file, "FILE"),
 ]
 _DESCRIPTION = """Plays whole episodes with sampled actions, from the run's latest checkpoint.
@@ -31,25 +36,31 @@ def run(words: Sequence[str]) -> int:
         return 0
     given = read_words(words, _OPTIONS)
     trained = check_run(given)
+    switches = [] if trained is None else check_evaluation_switches(given, trained[0])
     if given.problems or trained is None:
         raise UsageError(given.problems)
-    return _evaluate(*trained, given.values)
+    return _evaluate(*trained, given.values, switches)
 
 
-def _evaluate(run_folder: RunFolder, checkpoint: Path, values: dict[str, Any]) -> int:
+def _evaluate(
+    run_folder: RunFolder, checkpoint: Path, values: dict[str, Any], switches: Sequence[Switch]
+) -> int:
     from rich.console import Console
 
     from rllib_lase.rllib.evaluate import evaluate
+    from rllib_lase.rllib.population import Population
     from rllib_lase.run_schema import write_json
-    from rllib_lase.training import evaluation_summary, trained_players
+    from rllib_lase.training import evaluation_summary, population_summary, trained_players
 
     config = run_folder.config
     seed = values.get("seed", evaluation_seed(config["seed"]))
-    with trained_players(run_folder, checkpoint) as players:
+    with trained_players(run_folder, checkpoint, switches) as players:
         result = evaluate(players, values.get("episodes", EVALUATION_EPISODES), seed)
-    summary = evaluation_summary(result)
+        who = population_summary(players) if isinstance(players, Population) else {}
+        agents = players.agent_labels if isinstance(players, Population) else result.agent_ids
+    summary = {**who, **evaluation_summary(result)}
     console = Console(highlight=False)
-    console.print(_table(result.agent_ids, summary, f"{config['game']}: {run_folder.algorithm}"))
+    console.print(_table(agents, summary, f"{config['game']}: {run_folder.algorithm}"))
     if "out" in values:
         write_json(values["out"], {"run": str(run_folder.path), "seed": seed, **summary})
         sys.stdout.write(f"{values['out']}\n")

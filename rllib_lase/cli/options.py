@@ -42,7 +42,7 @@ class Option:
         read: Turns the word into a value; raises ValueError with what was expected.
         metavar: What the help calls the value; empty for a flag.
         group: Heading in the help.
-        many: Whether it takes all words up to the next option.
+        many: Whether it takes all words up to the next option, and may be given several times.
         switchable: Whether a flag has its opposite, "--no-...".
     """
 
@@ -229,7 +229,8 @@ def _store(option: Option, words: Sequence[str], result: Words) -> None:
         except ValueError as error:
             result.problems.append(f"{option.name}: {error}, found {word!r}")
     if len(values) == len(words):
-        result.values[option.key] = values if option.many else values[0]
+        earlier = result.values.get(option.key, []) if option.many else []
+        result.values[option.key] = [*earlier, *values] if option.many else values[0]
 
 
 def _spellings(option: Option) -> list[str]:

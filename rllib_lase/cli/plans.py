@@ -13,10 +13,14 @@ from rllib_lase.cli.options import Option, Words, json_pair, one_of, pair, setti
 from rllib_lase.command_lines import option_name
 from rllib_lase.defaults import EVALUATION_EPISODES, default_env_steps, default_optimizer, default_settings
 from rllib_lase.registry import ALGORITHMS, STOCK, AlgorithmSpec, StockSpec, known_ids, resolve_algorithm
+from rllib_lase.registry.seating import Seating
 from rllib_lase.settings import Optimizer, Settings, SettingsError, closest, learner_name, setting_names
 
 #: An algorithm and its policy optimiser; RLlib's own have none.
 Learner = tuple[AlgorithmSpec | StockSpec, Optimizer | None]
+
+#: What stands in a folder's name for what should not.
+_IN_A_NAME = str.maketrans({":": "-", ",": "+", " ": ""})
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class RunPlan:
         env_steps: Budget.
         changes: Settings that were given; the others have the game's tuned values, or RLlib's defaults.
         settings: All settings; of RLlib's own algorithms those that are not RLlib's defaults.
+        seating: Who plays in a mixed population.
     """
 
     game: str
@@ -42,21 +47,23 @@ class RunPlan:
     env_steps: int
     changes: Mapping[str, Any]
     settings: Mapping[str, Any]
+    seating: Seating | None = None
 
     @property
     def name(self) -> str:
-        """Name of its folder in a comparison."""
-        return "-".join([*self.learner_parts, f"seed{self.seed}"]).replace(":", "-")
+        """Name of its folder."""
+        return "-".join([*self.learner_parts, f"seed{self.seed}"]).translate(_IN_A_NAME)
 
     @property
     def learner_parts(self) -> list[str]:
-        """Algorithm and optimiser, where it has a choice."""
-        return [self.algo, *([self.optimizer] if self.optimizer else [])]
+        """Algorithm, or who plays in a population, and optimiser, where there is a choice."""
+        who = self.algo if self.seating is None else self.seating.title
+        return [who, *([self.optimizer] if self.optimizer else [])]
 
     @property
     def learner(self) -> str:
-        """Algorithm with its optimiser, as in every table."""
-        return learner_name(self.algo, self.optimizer)
+        """Algorithm, or who plays in a population, with the optimiser, as in every table."""
+        return learner_name(self.algo if self.seating is None else self.seating.title, self.optimizer)
 
     def with_seed(self, seed: int) -> RunPlan:
         """The same run with another seed."""
@@ -73,6 +80,7 @@ class RunPlan:
             "seed": self.seed,
             "env_steps": self.env_steps,
             "settings": dict(self.settings),
+            **({} if self.seating is None else self.seating.description()),
         }
 
     def is_plan_of(self, config: Mapping[str, Any]) -> bool:
@@ -166,7 +174,14 @@ def check_learner(name: str, words: Words, option: str) -> Learner | None:
 
 
 def make_plan(
-    learner: Learner, game: str, params: Mapping[str, Any], seed: int, words: Words, *, alone: bool = True
+    learner: Learner,
+    game: str,
+    params: Mapping[str, Any],
+    seed: int,
+    words: Words,
+    *,
+    alone: bool = True,
+    seating: Seating | None = None,
 ) -> RunPlan:
     """The plan of a run; problems with its settings, each once, go into the words.
 
@@ -186,7 +201,7 @@ def make_plan(
         )
         changes = {name: value for name, value in _own_settings(words).items() if name in known}
         settings = dataclasses.asdict(_check_settings(spec, optimizer, changes, env_steps, words))
-    return RunPlan(game, params, spec.algo_id, optimizer, seed, env_steps, changes, settings)
+    return RunPlan(game, params, spec.algo_id, optimizer, seed, env_steps, changes, settings, seating)
 
 
 def _check_settings(

@@ -21,6 +21,7 @@ from rllib_lase.cli.plans import (
     make_plan,
     out_folder,
 )
+from rllib_lase.cli.populations import check_population, population_learner, population_options
 from rllib_lase.defaults import EVALUATION_EPISODES
 from rllib_lase.registry import ALGORITHMS, StockSpec, known_ids
 from rllib_lase.settings import MAX_SEED
@@ -54,6 +55,7 @@ def run(words: Sequence[str]) -> int:
         settings=plan.changes,
         evaluation_episodes=episodes,
         overwrite=overwrite,
+        seating=plan.seating,
     )
     with make_display(progress, f"{plan.game}: {plan.learner}, seed {plan.seed}") as display:
         try:
@@ -71,6 +73,7 @@ def _options(algos: Sequence[str], game: str, optimizer: str | None) -> list[Opt
     return [
         *game_options(),
         Option("--algo", f"algorithm, one of {algorithms} [lase]", metavar="ID", group="what to train"),
+        *population_options(),
         Option("--seed", "seed of everything [0]", whole_number(0, MAX_SEED), "N", "what to train"),
         *budget_options(game),
         Option("--out", "the run's own folder [runs/GAME/ALGO-OPTIMIZER-seedN]", str, "DIR", "where"),
@@ -88,11 +91,18 @@ def read_plan(words: Sequence[str]) -> tuple[RunPlan, Path, bool, int, str | Non
     """
     given = read_words(words, _options(list(ALGORITHMS), "", None))
     game, game_params = check_game(given)
-    learner = check_learner(given.values.get("algo", "lase"), given, "--algo")
-    if learner is None:
+    seating = check_population(given, game, game_params)
+    if seating is not None:
+        learner, learners = population_learner(seating, given, game)
+    elif "population" in given.values:
         raise UsageError(given.problems)
-    check_owners(given, [learner])
-    plan = make_plan(learner, game, game_params, given.values.get("seed", 0), given)
+    else:
+        found = check_learner(given.values.get("algo", "lase"), given, "--algo")
+        if found is None:
+            raise UsageError(given.problems)
+        learner, learners = found, [found]
+    check_owners(given, learners)
+    plan = make_plan(learner, game, game_params, given.values.get("seed", 0), given, seating=seating)
     out = out_folder(given, f"runs/{game}/{plan.name}")
     overwrite = given.values.get("overwrite", False)
     from rllib_lase.runs import creation_problem

@@ -233,7 +233,8 @@ def _scalars(summary: Mapping[str, Any]) -> dict[str, float]:
 
 def _options(config: Mapping[str, Any]) -> dict[str, Any]:
     """Everything that was asked for but the seed, flat."""
-    return {"env_steps": config["env_steps"], **config["game_params"], **config["settings"]}
+    who = {name: str(config[name]) for name in ("population", "switches", "shuffle_seats") if name in config}
+    return {"env_steps": config["env_steps"], **who, **config["game_params"], **config["settings"]}
 
 
 def _differing_options(runs: Sequence[RunFolder]) -> list[str]:

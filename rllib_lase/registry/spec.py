@@ -34,6 +34,7 @@ class AlgorithmSpec:
         settings_class: Its settings and their ranges.
         objection: Which games of `mixed_motive` it cannot play, and why. Environments of others are judged
             when they are built.
+        parts: Of a mixed population, its learners' algorithms.
     """
 
     algo_id: str
@@ -41,6 +42,7 @@ class AlgorithmSpec:
     config: str
     settings_class: type[Settings]
     objection: Objection = no_objection
+    parts: tuple[AlgorithmSpec, ...] = ()
 
     def config_class(self) -> type[SocialConfig]:
         """Imports (Ray, torch) and returns the RLlib config class."""

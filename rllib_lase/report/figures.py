@@ -30,6 +30,10 @@ FloatArray = npt.NDArray[np.float64]
 
 _WIDTH = 9.0
 _MAX_NUMBERED_AGENTS = 12
+_LEVEL_LETTERS = 10
+"""Longest name of an agent that stands level under an axis."""
+_LEGEND_LETTERS, _KEY_LETTERS = 110, 7
+"""Letters in one line of a legend, and those in whose place an entry's key stands."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,7 @@ def draw_heat_maps(maps: Sequence[HeatMap], agent_labels: Sequence[str]) -> Figu
     ticks = range(0, num_agents, every)
     for index, (heat_map, axes) in enumerate(zip(maps, grid, strict=True)):
         _heat_map_axes(heat_map, axes, largest, font_size=9 if columns * num_agents <= 12 else 7)
-        axes.set_xticks(ticks, [agent_labels[i] for i in ticks])
+        _name_places(axes, ticks, [agent_labels[i] for i in ticks])
         axes.set_yticks(ticks, [agent_labels[i] for i in ticks])
         axes.set_xlabel("receiver")
         if index % columns == 0:
@@ -169,7 +173,8 @@ def draw_bars(panels: Sequence[BarPanel], columns: int, share_rows: bool) -> Fig
     Returns:
         The figure.
     """
-    figure, grid = _figure(len(panels), columns, height=1.9, sharey="row" if share_rows else False)
+    height = 1.9 + max(_height_of_names(panel.tick_labels) for panel in panels)
+    figure, grid = _figure(len(panels), columns, height, sharey="row" if share_rows else False)
     for panel, axes in zip(panels, grid, strict=True):
         _bar_axes(panel, axes)
     _add_legend(figure)
@@ -183,8 +188,20 @@ def _add_legend(figure: Figure) -> None:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
     if len(entries) > 1:
-        columns = min(len(entries), 6)
+        columns = min(len(entries), 6, max(1, _LEGEND_LETTERS // (_KEY_LETTERS + max(map(len, entries)))))
         figure.legend(list(entries.values()), list(entries), loc="outside upper left", ncols=columns)
+
+
+def _name_places(axes: Axes, places: npt.ArrayLike, labels: Sequence[str]) -> None:
+    """Names under an axis, slanted where they would not fit side by side."""
+    slanted = _height_of_names(labels) > 0
+    axes.set_xticks(places, labels, rotation=30 if slanted else 0, ha="right" if slanted else "center")
+
+
+def _height_of_names(labels: Sequence[str]) -> float:
+    """Inches that slanted names take, 0 for level ones."""
+    longest = max(map(len, labels))
+    return 0.045 * longest if longest > _LEVEL_LETTERS else 0.0
 
 
 def _figure(
@@ -283,7 +300,7 @@ def _bar_axes(panel: BarPanel, axes: Axes) -> None:
     axes.set_title(panel.title)
     axes.set_ylabel(panel.quantity)
     every = math.ceil(len(places) / 12)
-    axes.set_xticks(places[::every], list(panel.tick_labels)[::every])
+    _name_places(axes, places[::every], list(panel.tick_labels)[::every])
     axes.tick_params(axis="x", length=0)
     axes.spines["bottom"].set_visible(False)
 

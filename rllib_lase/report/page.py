@@ -132,7 +132,7 @@ def _run_context(run: RunFolder) -> dict[str, Any]:
     return {
         "title": f"{_game_title(config)}: {run.algorithm}, seed {config['seed']}",
         "lead": _lead(config["algo"]),
-        "notes": notes,
+        "notes": [*notes, *_who_plays(run)],
         "tiles": _tiles(run.summary()) if run.has_summary else [],
         "gif": _embed_gif(run.gif_path) if run.gif_path.is_file() else None,
         "gives": not run.gifts().empty,
@@ -280,13 +280,32 @@ def _lead(algo: str) -> str:
     return _sentence(spec.title) if spec else ""
 
 
+def _who_plays(run: RunFolder) -> list[str]:
+    """Who sits where in a mixed population, and what changed."""
+    if run.seating is None:
+        return []
+    seats = [f"{agent} is {name}" for agent, name in zip(run.agent_ids, run.seating.names, strict=True)]
+    notes = [f"{'; '.join(seats)}."]
+    if run.seating.switches:
+        changes = "; ".join(map(str, run.seating.switches))
+        notes.append(f"Changes, by env steps of the training and seat: {changes}.")
+    if run.seating.shuffle_seats:
+        notes.append("Players change places in the game with every episode; an agent's name stays its own.")
+    return notes
+
+
 def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
 def _what_was_asked(config: Mapping[str, Any]) -> dict[str, Any]:
     keys = ("game", "preset", "algo", "optimizer", "seed", "env_steps")
-    return {key: config[key] for key in keys if config[key] is not None}
+    asked = {key: config[key] for key in keys if config[key] is not None}
+    if "population" in config:
+        asked["population"] = ", ".join(config["population"])
+        asked["switches"] = ", ".join(config["switches"]) or "none"
+        asked["shuffle_seats"] = config["shuffle_seats"]
+    return asked
 
 
 def _shared_options(runs: Sequence[RunFolder]) -> dict[str, Any]:

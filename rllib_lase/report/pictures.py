@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -89,7 +89,7 @@ def run_pictures(run: RunFolder) -> list[Picture]:
         Its pictures in the order of the page.
     """
     group = Group(run.algorithm, [run])
-    progress, agents = group.progress[0], run.agent_ids
+    progress, agents = group.progress[0], run.agent_labels
     pictures = [_learning_curve([group])]
     if run.has_summary and group.gives_shares:
         pictures.append(_heat_maps([_heat_map(run, title="")], agents))
@@ -115,7 +115,7 @@ def comparison_pictures(groups: Sequence[Group]) -> list[Picture]:
         pictures.append(_events_over_training(groups, events))
     for group in groups:
         if group.gives_shares:
-            agents = group.runs[0].agent_ids
+            agents = group.runs[0].agent_labels
             shown = group.runs[:1] if len(agents) > _MANY_AGENTS else group.runs[:_MAX_HEAT_MAPS]
             maps = [_heat_map(run, f"seed {run.config['seed']}") for run in shown]
             pictures.append(_heat_maps(maps, agents, group.label, left_out=len(group.runs) - len(shown)))
@@ -200,8 +200,10 @@ def _heat_map(run: RunFolder, title: str) -> HeatMap:
     return HeatMap(title, as_floats(run.summary()["gift_weights"]))
 
 
-def _heat_maps(maps: Sequence[HeatMap], agents: Sequence[str], label: str = "", left_out: int = 0) -> Picture:
-    labels = [_agent_label(agent) for agent in agents]
+def _heat_maps(
+    maps: Sequence[HeatMap], agents: Mapping[str, str], label: str = "", left_out: int = 0
+) -> Picture:
+    labels = [_readable(label) for label in agents.values()]
     largest = []
     for heat_map in maps:
         gifts = np.where(np.eye(len(labels), dtype=bool), -1.0, np.nan_to_num(heat_map.gift_weights))
@@ -221,11 +223,11 @@ def _heat_maps(maps: Sequence[HeatMap], agents: Sequence[str], label: str = "", 
     )
 
 
-def _evaluation_bars(group: Group, agents: Sequence[str]) -> Picture:
+def _evaluation_bars(group: Group, agents: Mapping[str, str]) -> Picture:
     """Reward and events per agent of one run, with intervals over its evaluation episodes."""
     episodes = group.runs[0].episodes()
     by_agent = dict(list(episodes.groupby("agent_id")))
-    labels = [_agent_label(agent) for agent in agents]
+    labels = [_readable(label) for label in agents.values()]
     colour = algorithm_colours([group.algo])[group.algo]
 
     def bars(name: str, label: str = "") -> Bars:
@@ -246,7 +248,7 @@ def _evaluation_bars(group: Group, agents: Sequence[str]) -> Picture:
     )
 
 
-def _fairness_of_run(group: Group, agents: Sequence[str]) -> Picture:
+def _fairness_of_run(group: Group, agents: Mapping[str, str]) -> Picture:
     progress, colour = group.progress[0], algorithm_colours([group.algo])[group.algo]
     lines = [Line("before gifting", colour, seed_curves([progress], "equality"), dashed=group.gives)]
     panels = [CurvePanel("Equality", lines, _EQUALITY_LIMITS)]
@@ -256,8 +258,8 @@ def _fairness_of_run(group: Group, agents: Sequence[str]) -> Picture:
         kept = group.runs[0].gifts().query("giver == receiver")
         given = dict(list(kept.assign(given=1 - kept["gift_weight"]).groupby("giver")))
         shares = [
-            Line(_agent_label(agent), _agent_colour(index), seed_curves([given[agent]], "given"))
-            for index, agent in enumerate(agents)
+            Line(_readable(label), _agent_colour(index), seed_curves([given[agent]], "given"))
+            for index, (agent, label) in enumerate(agents.items())
             if agent in given
         ]
         panels.append(CurvePanel("Share given away", shares))
@@ -269,7 +271,7 @@ def _fairness_of_run(group: Group, agents: Sequence[str]) -> Picture:
     )
 
 
-def _agents_over_training(progress: pd.DataFrame, agents: Sequence[str]) -> Picture:
+def _agents_over_training(progress: pd.DataFrame, agents: Mapping[str, str]) -> Picture:
     panels = [CurvePanel("Reward per episode", _agent_lines(progress, agents, "reward/{}"))]
     panels += [
         CurvePanel(f"{readable(event)} per episode", _agent_lines(progress, agents, f"counts/{event}/{{}}"))
@@ -278,11 +280,17 @@ def _agents_over_training(progress: pd.DataFrame, agents: Sequence[str]) -> Pict
     return _curve_picture("The agents over training", "Means per training episode, agent by agent.", panels)
 
 
-def _learner_metrics(progress: pd.DataFrame, agents: Sequence[str]) -> Picture | None:
-    prefix = f"learner/{agents[0]}/"
+def _learner_metrics(progress: pd.DataFrame, agents: Mapping[str, str]) -> Picture | None:
+    prefix = f"learner/{next(iter(agents))}/"
     names = [column.removeprefix(prefix) for column in progress.columns if column.startswith(prefix)]
     if not names:
         return None
+    # In a mixed population not everybody learns.
+    agents = {
+        agent: label
+        for agent, label in agents.items()
+        if progress[[f"learner/{agent}/{name}" for name in names]].notna().any(axis=None)
+    }
     panels = [CurvePanel(name, _agent_lines(progress, agents, f"learner/{{}}/{name}")) for name in names]
     caption = "Losses and other quantities of each agent's learner."
     return _curve_picture("What the learners report", caption, panels, folded=True)
@@ -318,10 +326,10 @@ def _with_total(table: pd.DataFrame, prefix: str) -> pd.DataFrame:
     return table.assign(**{prefix: table[parts].sum(axis=1, skipna=False)})
 
 
-def _agent_lines(progress: pd.DataFrame, agents: Sequence[str], column: str) -> list[Line]:
+def _agent_lines(progress: pd.DataFrame, agents: Mapping[str, str], column: str) -> list[Line]:
     return [
-        Line(_agent_label(agent), _agent_colour(index), seed_curves([progress], column.format(agent)))
-        for index, agent in enumerate(agents)
+        Line(_readable(label), _agent_colour(index), seed_curves([progress], column.format(agent)))
+        for index, (agent, label) in enumerate(agents.items())
     ]
 
 
@@ -341,8 +349,10 @@ def _event_names(progress: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _agent_label(agent: str) -> str:
-    return agent.replace("_", " ")
+def _readable(label: str) -> str:
+    """An agent's label without underscores in its name; in a mixed population followed by who it is."""
+    agent, bracket, who = label.partition(" (")
+    return f"{agent.replace('_', ' ')}{bracket}{who}"
 
 
 def _agent_colour(index: int) -> int:

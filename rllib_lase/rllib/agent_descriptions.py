@@ -12,13 +12,13 @@ from rllib_lase.rllib.modules import SocialModule
 
 
 def describe_agents(env: JointEnv, module: MultiRLModule) -> dict[str, dict[str, Any]]:
-    """Per agent, in plain values: its network, its spaces, and what its actions play.
+    """Per agent with a policy of its own, in plain values: its network, its spaces, and what its actions play.
 
     Args:
         env: The copies that the agents play.
         module: Their policies.
     """
-    tables = env.action_tables
+    tables, learners = env.action_tables, set(module.keys())
     return {
         agent_id: {
             "policy": cast(SocialModule, module[agent_id]).policy.description(),
@@ -27,4 +27,5 @@ def describe_agents(env: JointEnv, module: MultiRLModule) -> dict[str, dict[str,
             "action_table": tables.get(agent_id),
         }
         for agent_id, (observation, action) in env.own_spaces.items()
+        if agent_id in learners
     }

@@ -166,7 +166,7 @@ class SocialAlgorithm(Algorithm):
 
     def evaluation_runner(self, copies: int, seed: int) -> BatchedEnvRunner:
         """A runner of this process with the present weights, for evaluations and pictures."""
-        config = self.config.copy(copy_frozen=False)
+        config = self._evaluation_config()
         config.env_runners(num_env_runners=0, num_envs_per_env_runner=copies).debugging(seed=seed)
         config.in_evaluation = True
         runner = BatchedEnvRunner(config=config, worker_index=0, num_workers=0)
@@ -174,6 +174,11 @@ class SocialAlgorithm(Algorithm):
             raise RuntimeError("the evaluation runner has no module")
         runner.module.set_state(self.module_state())
         return runner
+
+    def _evaluation_config(self) -> SocialConfig:
+        """What evaluations start from."""
+        config: SocialConfig = self.config.copy(copy_frozen=False)
+        return config
 
     def module_state(self) -> dict[str, Any]:
         """The policies' present weights by agent, as arrays."""
@@ -201,15 +206,16 @@ class SocialAlgorithm(Algorithm):
         length = self._settings.rollout_fragment_length
         runner = self._local_runner()
         if runner is not None:
-            rollout = runner.sample_rollout(length, epsilon)
+            rollout = runner.sample_rollout(length, epsilon, self._env_steps)
             self._round_env_steps = rollout.env_steps()
             return (
                 TrainingData(batch=rollout)
                 if self._has_local_learner
                 else TrainingData(batch_refs=[ray.put(rollout)])
             )
+        env_steps = self._env_steps
         refs = self.env_runner_group.foreach_env_runner(
-            lambda remote: remote.sample_rollout(length, epsilon),
+            lambda remote: remote.sample_rollout(length, epsilon, env_steps),
             local_env_runner=False,
             return_obj_refs=True,
         )
@@ -394,7 +400,8 @@ class SocialAlgorithm(Algorithm):
 def _what_must_fit(config: dict[str, Any]) -> dict[str, Any]:
     """What a checkpoint and the algorithm that takes it over must have in common."""
     names = ("hidden_size", "use_lstm", "lstm_size", "num_env_runners", "num_envs_per_env_runner")
-    same = {key: config[key] for key in ("algo_id", "env", "env_config")}
+    keys = ("algo_id", "env", "env_config", "population", "shuffle_seats")
+    same = {key: config[key] for key in keys if key in config}
     return same | {name: config["settings"][name] for name in names}
 
 

@@ -23,13 +23,15 @@ from ray.rllib.utils.annotations import override
 from mixed_motive import GAMES
 from rllib_lase.defaults import default_settings
 from rllib_lase.registry import ALGORITHMS, AlgorithmSpec
+from rllib_lase.registry.mixing import population_spec
 from rllib_lase.rllib.added_actions import with_added_actions
 from rllib_lase.rllib.checkpoints import CheckpointError
 from rllib_lase.rllib.env_runner import BatchedEnvRunner
 from rllib_lase.rllib.joint_env import JointEnv
 from rllib_lase.rllib.learner import SocialLearner
 from rllib_lase.rllib.modules import SharingModules, SocialModule
-from rllib_lase.settings import MAX_SEED, Settings, SettingsError, setting_names, unknown_settings
+from rllib_lase.rllib.policies import JointPolicy, StackedPolicies, module_nets
+from rllib_lase.settings import MAX_SEED, Optimizer, Settings, SettingsError, setting_names, unknown_settings
 from rllib_lase.social.hook import JointSpaces, SocialHook
 
 #: Settings that belong to `.env_runners()`; all others belong to `.training()`.
@@ -85,6 +87,7 @@ class SocialConfig(AlgorithmConfig):
                 f"env_config: obs={encoding!r} is not what these networks read; "
                 f"leave it out, or choose one of {', '.join(NETWORK_ENCODINGS)}"
             )
+        errors += self.further_problems()
         reason = self.spec.unsupported(self.env, self.env_config) if isinstance(self.env, str) else None
         if reason:
             errors.append(f"env: {self.algo_id} cannot play {self.env}: {reason}")
@@ -94,9 +97,17 @@ class SocialConfig(AlgorithmConfig):
             raise SettingsError(errors)
         return settings
 
+    def usual_optimizer(self) -> Optimizer | None:
+        """The optimiser unless one was set explicitly; None takes the game's."""
+        return None
+
+    def further_problems(self) -> list[str]:
+        """What else is wrong with this config, each with its setting; or none."""
+        return []
+
     def _apply_defaults(self) -> None:
         """Lays the game's tuned defaults under what was set explicitly."""
-        optimizer = self.optimizer if "optimizer" in self.explicit_settings else None
+        optimizer = self.optimizer if "optimizer" in self.explicit_settings else self.usual_optimizer()
         game = self.env if isinstance(self.env, str) else ""
         defaults = default_settings(game, self.spec, optimizer)
         for item in dataclasses.fields(defaults):
@@ -210,6 +221,10 @@ class SocialConfig(AlgorithmConfig):
 
         return with_added_actions(env, table)
 
+    def make_policy(self, module: MultiRLModule, env: JointEnv) -> JointPolicy:
+        """Who acts in the copies of one runner, with the agents' modules."""
+        return StackedPolicies(module_nets(module, env), env)
+
     def joint_spaces(self, spaces: dict[str, Any]) -> JointSpaces:
         """The agents' spaces in order, from what runners report (module id -> pair of spaces)."""
         pairs = {agent_id: pair for agent_id, pair in spaces.items() if agent_id != INPUT_ENV_SPACES}
@@ -225,7 +240,7 @@ class SocialConfig(AlgorithmConfig):
         """
         settings = self.settings()
         if spaces.continuous_size is not None:
-            _refuse_continuous(self.algo_id, self.hook_class, settings)
+            refuse_continuous(self.algo_id, self.hook_class, settings)
         return self.hook_class(settings, spaces, self.seed)
 
     @override(AlgorithmConfig)
@@ -237,7 +252,7 @@ class SocialConfig(AlgorithmConfig):
         inference_only: bool = False,
         **kwargs: Any,
     ) -> MultiRLModuleSpec:
-        """One module per agent of the environment.
+        """One module per agent of the environment that learns.
 
         Raises:
             ValueError: without spaces, or if agents share parameters and their spaces differ.
@@ -260,6 +275,7 @@ class SocialConfig(AlgorithmConfig):
                 model_config={"agent": position, "seed": self.seed, "hook": hook},
             )
             for position, agent_id in enumerate(joint.agent_ids)
+            if position in hook.agents
         }
         return MultiRLModuleSpec(
             multi_rl_module_class=SharingModules if shares else MultiRLModule,
@@ -285,7 +301,9 @@ class SocialConfig(AlgorithmConfig):
         An environment class is imported by its name; a registered name must be registered by the caller
         first.
         """
-        config = ALGORITHMS[saved["algo_id"]].config_class()()
+        spec = ALGORITHMS.get(saved["algo_id"]) or population_spec(())
+        config = spec.config_class()()
+        config.take_over(saved)
         module, _, name = saved["env"].partition(":")
         env = operator.attrgetter(name)(importlib.import_module(module)) if name else module
         config.environment(env, env_config=saved["env_config"]).debugging(seed=saved["seed"])
@@ -294,8 +312,12 @@ class SocialConfig(AlgorithmConfig):
         config.training(**settings).learners(num_learners=saved["num_learners"])
         return config
 
+    def take_over(self, saved: dict[str, Any]) -> None:
+        """Takes over what `to_json` has beside environment, seed and settings; nothing, here."""
+        del saved
 
-def _refuse_continuous(algo_id: str, hook_class: type[SocialHook], settings: Settings) -> None:
+
+def refuse_continuous(algo_id: str, hook_class: type[SocialHook], settings: Settings) -> None:
     """Refuses what has no meaning for continuous actions.
 
     Raises:

@@ -29,7 +29,7 @@ from rllib_lase.rllib.episode_account import EpisodeAccount, FinishedEpisodes
 from rllib_lase.rllib.episodes import EpisodeCarry, to_multi_agent_episodes
 from rllib_lase.rllib.game_env import make_joint_env
 from rllib_lase.rllib.joint_env import JointEnv
-from rllib_lase.rllib.policies import JointPolicy, RLlibPolicies, StackedPolicies
+from rllib_lase.rllib.policies import JointPolicy, RLlibPolicies
 from rllib_lase.rllib.runner_contract import log_sampling, refuse_unsupported
 from rllib_lase.rollout import AgentGroup, JointRollout
 
@@ -120,7 +120,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         if self._episodes_mode:
             self._policy = RLlibPolicies(module, self.env, self._module_of)
         else:
-            self._policy = StackedPolicies(module, self.env)
+            self._policy = self.config.make_policy(module, self.env)
         self._state = self._policy.initial_state()
 
     def _module_of(self, agent_id: str) -> str:
@@ -213,12 +213,13 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
             extra_model_outputs=self._policy.extra_model_outputs(),
         )
 
-    def sample_rollout(self, num_steps: int, epsilon: float) -> JointRollout:
+    def sample_rollout(self, num_steps: int, epsilon: float, env_steps: int = 0) -> JointRollout:
         """One fragment of all copies.
 
         Args:
             num_steps: T.
             epsilon: Share of uniform random actions, in [0, 1].
+            env_steps: Env steps of the training so far, over all runners.
 
         Returns:
             T * B env steps of all agents.
@@ -237,7 +238,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
             self.start_episodes()
         for block, last in zip(blocks, self._last_obs, strict=True):
             block[:, 0] = last
-        state_in = self._state
+        state_in = policy.learners_state(self._state)
         shape = env.action_shape
         actions = np.empty((agents, num_steps, copies, *shape), np.float32 if shape else np.int64)
         rewards = np.empty((agents, num_steps, copies), np.float32)
@@ -246,6 +247,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         counts = np.empty((agents, num_steps, copies, len(env.count_names)), np.int32)
         uniform = self._generator.random((num_steps, agents, copies, *shape), np.float32)
         ends: list[_End] = []
+        policy.set_env_steps(env_steps)
         policy.start_fragment(num_steps, epsilon)
         for t in range(num_steps):
             self._state = policy.act(
@@ -255,6 +257,8 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
             rewards[:, t], dones[t], counts[:, t] = step.rewards, step.dones, step.counts
             for name, flag in flags.items():
                 flag[:, t] = getattr(step, name)
+            if policy.away is not None:
+                flags["active"][:, t] &= ~policy.away
             if step.dones.any():
                 ends.append(self._end_of_episodes(t, step.dones))
         vf_preds, action_logp = policy.finish_fragment(
@@ -305,6 +309,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         self._starts += 1
         self._account.reset()
         self._state = self._policy.initial_state()
+        self._policy.begin_episodes(np.arange(self.num_envs))
         self._carry = None
         self._needs_reset = False
 
@@ -334,6 +339,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         if self._state is not None:
             self._state = self._state.clone()
             self._state[:, copies] = 0
+        self._policy.begin_episodes(copies)
         index = np.stack([np.full(len(copies), t), copies], 1).astype(np.int64)
         return _End(index, final_obs, values)
 

@@ -124,7 +124,9 @@ def evaluate(players: Players, num_episodes: int, seed: int) -> SocialEvaluation
             continue
         learnt = players.judge(rollout, carry)
         carry = learnt.carry
-        given = dataclasses.replace(rollout, rewards=learnt.rewards.numpy(), counts=rollout.counts[..., :0])
+        given = dataclasses.replace(
+            rollout, rewards=learnt.after_gifting.numpy(), counts=rollout.counts[..., :0]
+        )
         after.append(gifted.add(given))
         if learnt.gift_weights is not None:
             mean, steps = mean_gift_weights(learnt.gift_weights.numpy(), rollout.active.transpose(1, 2, 0))

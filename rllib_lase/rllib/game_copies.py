@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import mixed_motive
+from mixed_motive import BatchedGame
 from rllib_lase.rllib.joint_env import JointEnv, JointStep
 
 
@@ -33,6 +34,8 @@ class GameCopies(JointEnv):
     Raises:
         mixed_motive.GameError: for an unknown game, preset or parameter, or a value out of range.
     """
+
+    game: BatchedGame
 
     def __init__(
         self,

@@ -14,6 +14,8 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from mixed_motive import BatchedGame
+
 
 class EnvironmentFault(RuntimeError):
     """An environment broke its contract; the message names the field, the agent, the copy and the step."""
@@ -55,6 +57,9 @@ class JointEnv(abc.ABC):
             episode ended in the latest step.
         stay_action: The action that does nothing, or None if there is none or it is unknown.
         max_collective_reward: Ceiling of the collective reward per episode, or None if unknown.
+        game: The batched game behind the copies, whose state scripted players see; None for environments of
+            others.
+        places: `(N, B)`, the game's agent that each agent plays in each copy; None: its own.
     """
 
     num_envs: int
@@ -66,6 +71,8 @@ class JointEnv(abc.ABC):
     final_obs: tuple[NDArray[Any], ...]
     stay_action: int | None = None
     max_collective_reward: float | None = None
+    game: BatchedGame | None = None
+    places: NDArray[np.int64] | None = None
 
     @property
     def action_shape(self) -> tuple[int, ...]:

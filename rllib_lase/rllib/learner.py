@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -28,7 +28,7 @@ SOCIAL_STATE = "social"
 
 
 class SocialLearner(TorchLearner):
-    """Trains one module per agent on its own slice of joint rollouts.
+    """Trains one module per agent that learns on its own slice of joint rollouts.
 
     `update` takes `JointRollout`s as its batch. Agents never share a gradient: losses are one row per agent,
     each agent's gradient is clipped by its own norm, and each parameter group has its own Adam. Only agents
@@ -46,6 +46,8 @@ class SocialLearner(TorchLearner):
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined] # set by a property
         super().build()
         self._module_ids = tuple(self.module.keys())
+        self._seats = [module.model_config["agent"] for module in self._modules()]
+        self._owners = self._owners_by_group()
         self.hook = self.config.make_hook(self.spaces())
         self._schedules = Schedules(self.settings)
         self._rounds = 0
@@ -59,30 +61,39 @@ class SocialLearner(TorchLearner):
         self._report = self._new_report()
 
     def spaces(self) -> JointSpaces:
-        """Agents and their spaces, in the order of the modules."""
-        modules = self._modules()
-        return JointSpaces(
-            self._module_ids,
-            tuple(module.observation_space for module in modules),
-            tuple(module.action_space for module in modules),
-        )
+        """All agents and their spaces, in order."""
+        spaces: JointSpaces = self._modules()[0].model_config["hook"].spaces
+        return spaces
 
     def _modules(self) -> list[SocialModule]:
         return [cast(SocialModule, module.unwrapped()) for module in self.module.values()]
 
     def _networks(self) -> list[Networks]:
-        return [{POLICY: module.policy, **module.social} for module in self._modules()]
+        """Each agent's; none of agents that do not learn."""
+        networks: list[Networks] = [{} for _ in self.hook.spaces.agent_ids]
+        for seat, module in zip(self._seats, self._modules(), strict=True):
+            networks[seat] = {POLICY: module.policy, **module.social}
+        return networks
 
-    def _owners(self) -> tuple[str, ...]:
+    def _trained_ids(self) -> tuple[str, ...]:
         """The modules whose parameters are trained: all, or the first if it shares them with the others."""
         module_ids = tuple(self.module.keys())
         return module_ids[:1] if self.config.hook_class.shares_parameters else module_ids
+
+    def _owners_by_group(self) -> dict[str, dict[str, int]]:
+        """Per parameter group, the modules that are trained and have it, with their agents' positions."""
+        owners: dict[str, dict[str, int]] = {}
+        for module_id in self._trained_ids():
+            module = cast(SocialModule, self.module[module_id].unwrapped())
+            for group in (POLICY, *module.social):
+                owners.setdefault(group, {})[module_id] = module.model_config["agent"]
+        return owners
 
     @override(TorchLearner)
     def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
         """For who owns parameters, one Adam for the policy and one for each of the hook's groups."""
         del config
-        if module_id not in self._owners():
+        if module_id not in self._trained_ids():
             return
         module = cast(SocialModule, self._module[module_id].unwrapped())
         hook = module.model_config["hook"]
@@ -166,9 +177,11 @@ class SocialLearner(TorchLearner):
         return None if initial is None else initial.to(self.device)
 
     def _update_policies(self, data: TensorRollout, learnt: LearntRewards) -> None:
-        settings = self.settings
+        settings, rewards = self.settings, learnt.rewards
+        if len(self._seats) < data.num_agents:
+            data, rewards = data.of_agents(self._seats), rewards[self._seats]
         advantages = generalized_advantages(
-            learnt.rewards * settings.reward_scale,
+            rewards * settings.reward_scale,
             data.vf_preds,
             data.final_vf_preds,
             data.terminateds,
@@ -181,7 +194,7 @@ class SocialLearner(TorchLearner):
             flat = normalize_advantages(advantages.flatten(1), data.active.flatten(1))
             advantages = flat.view_as(advantages)
         lr = self._schedules.lr
-        for module_id in self._owners():
+        for module_id in self._owners[POLICY]:
             self.get_optimizer(module_id, POLICY).param_groups[0]["lr"] = lr
         for rows in self._minibatches(data):
             self._policy_step(data, advantages, targets, rows)
@@ -220,13 +233,22 @@ class SocialLearner(TorchLearner):
             clip_param=self.settings.clip_param,
         )
         self._step(POLICY, self._gradients(POLICY, losses["total_loss"]), self.settings.grad_clip)
-        self._report.note({name: loss.detach() for name, loss in losses.items()})
+        self._note({name: loss.detach() for name, loss in losses.items()}, self._seats)
+
+    def _note(self, values: Mapping[str, Tensor], seats: Sequence[int]) -> None:
+        """Reports figures that have one entry for each of some agents; NaN for the others."""
+        num_agents = self.hook.spaces.num_agents
+        if len(seats) < num_agents:
+            empty = torch.full((num_agents,), torch.nan, device=self.device)
+            index = torch.tensor(seats, device=self.device)
+            values = {name: empty.index_copy(0, index, own) for name, own in values.items()}
+        self._report.note(values)
 
     def _forward_policy(
-        self, agent: int, module: SocialModule, data: TensorRollout, rows: Tensor | None
+        self, learner: int, module: SocialModule, data: TensorRollout, rows: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """`action_dist_inputs` `(M, ...)` and values `(M,)` of one agent on its own observations."""
-        obs, state, dones = data.obs[agent][:-1], data.state_in[agent], data.dones
+        """`action_dist_inputs` `(M, ...)` and values `(M,)` of one learner on its own observations."""
+        obs, state, dones = data.obs[learner][:-1], data.state_in[learner], data.dones
         if not self.settings.use_lstm:
             flat = obs.flatten(0, 1)
             output = module.policy(flat if rows is None else flat[rows])
@@ -247,13 +269,19 @@ class SocialLearner(TorchLearner):
         gradients = {}
         for group, losses in self.hook.losses(networks).items():
             gradients[group] = self._gradients(group, losses)
-            self._report.note({f"{group}_loss": losses.detach()})
+            seats = self._seats_of(group)
+            rows = [self._seats.index(seat) for seat in seats]
+            self._note({f"{group}_loss": losses.detach()[rows]}, seats)
         for group, own in gradients.items():
             self._step(group, own, self.hook.grad_clip(group))
 
+    def _seats_of(self, group: str) -> list[int]:
+        """Positions of the agents that have a parameter group, of their own or shared."""
+        return self._seats if self.hook.shares_parameters else list(self._owners[group].values())
+
     def _parameters(self, group: str) -> list[list[nn.Parameter]]:
         """Per owner, the parameters of one group."""
-        return [parameters_of(self.get_optimizer(module_id, group)) for module_id in self._owners()]
+        return [parameters_of(self.get_optimizer(module_id, group)) for module_id in self._owners[group]]
 
     def _gradients(self, group: str, losses: Tensor) -> list[Tensor]:
         """Gradients of `(N,)` losses with respect to one parameter group of all owners, owners in order.
@@ -266,8 +294,9 @@ class SocialLearner(TorchLearner):
 
     def _step(self, group: str, gradients: list[Tensor], grad_clip: float) -> None:
         """One Adam step of every owner, its gradient clipped by its own norm."""
-        optimizers = [self.get_optimizer(module_id, group) for module_id in self._owners()]
-        self._report.note({f"{group}_grad_norm": clipped_step(optimizers, gradients, grad_clip)})
+        optimizers = [self.get_optimizer(module_id, group) for module_id in self._owners[group]]
+        norms = clipped_step(optimizers, gradients, grad_clip)
+        self._note({f"{group}_grad_norm": norms}, self._seats_of(group))
 
     @override(TorchLearner)
     def compute_loss_for_module(self, *, module_id: str, config: Any, batch: Any, fwd_out: Any) -> Any:
@@ -298,7 +327,7 @@ class SocialLearner(TorchLearner):
         return {**collected, "lr": self._schedules.lr, "epsilon": self._schedules.epsilon}
 
     def _new_report(self) -> LearnerReport:
-        return LearnerReport(len(self._modules()), self.device)
+        return LearnerReport(self.hook.spaces.num_agents, self.device)
 
     # --- state ------------------------------------------------------------------------------------
 

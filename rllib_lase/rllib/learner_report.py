@@ -38,7 +38,8 @@ class LearnerReport:
         """One round's rewards, and its gift weights on the recorded steps `(T, B)`."""
         extrinsic = data.rewards.sum((1, 2)).double()
         self._rewards += extrinsic
-        self._rewards_after_gifting += learnt.rewards.sum((1, 2)).double() if learnt.moved else extrinsic
+        after = learnt.after_gifting.sum((1, 2)).double() if learnt.moved else extrinsic
+        self._rewards_after_gifting += after
         for name, moments in learnt.measured.items():
             self._measured[name] = self._measured[name] + moments if name in self._measured else moments
         if learnt.gift_weights is None:

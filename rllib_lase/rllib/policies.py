@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import gymnasium as gym
@@ -17,13 +18,21 @@ from ray.rllib.core.rl_module.rl_module import RLModule
 from torch import Tensor
 
 from rllib_lase.core.distributions import behaviour_probs, gaussian_draws, gaussian_logp, sample_actions
+from rllib_lase.networks import PolicyNet
 from rllib_lase.rllib.acting import GroupActor
 from rllib_lase.rllib.joint_env import JointEnv
 from rllib_lase.rllib.modules import SocialModule
 
 
 class JointPolicy(abc.ABC):
-    """Chooses all agents' actions in all copies of one runner."""
+    """Chooses all agents' actions in all copies of one runner.
+
+    Attributes:
+        away: `(N, B)` bool, who was away when the latest actions were chosen, and so is not active; None if
+            nobody was.
+    """
+
+    away: NDArray[np.bool_] | None = None
 
     @abc.abstractmethod
     def refresh(self) -> None:
@@ -73,36 +82,93 @@ class JointPolicy(abc.ABC):
     def extra_model_outputs(self) -> dict[str, NDArray[Any]]:
         """Further outputs `(N, T, B, ...)` of the fragment that RLlib's learners want."""
 
+    def learners_state(self, state: Tensor | None) -> Tensor | None:
+        """The part of the recurrent state that learners go on from; all of it, where all learn."""
+        return state
 
-class StackedPolicies(JointPolicy):
-    """Our own modules: agents with equal observations and number of actions act in one batched pass.
+    def set_env_steps(self, env_steps: int) -> None:
+        """Who changes with the training's env steps learns here how many were done; the others need not."""
+        del env_steps
 
-    Continuous actions are Gaussian; with an epsilon of 1 they are uniform in [-1, 1], between there is none.
+    def begin_episodes(self, copies: NDArray[np.int64]) -> None:
+        """The next step of these copies is the first of an episode."""
+        del copies
+
+
+def draw_actions(inputs: Tensor, uniform: Tensor, epsilon: float = 0.0, *, continuous: bool) -> Tensor:
+    """Actions `(...)` or, continuous, `(..., D)` from `action_dist_inputs`; epsilon is for discrete ones."""
+    if continuous:
+        return gaussian_draws(inputs, uniform)
+    return sample_actions(behaviour_probs(inputs, epsilon), uniform)
+
+
+def state_size(net: PolicyNet) -> int:
+    """Numbers in a policy's recurrent state; 0 for a feed-forward one."""
+    return 0 if net.lstm is None else 2 * net.lstm.hidden_size
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Agents that act in one pass.
+
+    Attributes:
+        group: Of their observations.
+        rows: Their rows within the group.
+        agents: Their positions.
+        actor: Their networks.
+        head_size: Length of `action_dist_inputs`.
     """
 
-    def __init__(self, module: MultiRLModule, env: JointEnv) -> None:
-        nets = [cast(SocialModule, module[agent_id]).policy for agent_id in env.agent_ids]
+    group: int
+    rows: list[int]
+    agents: list[int]
+    actor: GroupActor
+    head_size: int
+
+
+def module_nets(module: MultiRLModule, env: JointEnv) -> dict[int, PolicyNet]:
+    """The policies of our own modules by the agents' positions; agents without a module are left out."""
+    return {
+        position: cast(SocialModule, module[agent_id]).policy
+        for position, agent_id in enumerate(env.agent_ids)
+        if agent_id in module
+    }
+
+
+class StackedPolicies(JointPolicy):
+    """Our own networks: agents with equal observations and number of actions act in one batched pass.
+
+    Continuous actions are Gaussian; with an epsilon of 1 they are uniform in [-1, 1], between there is none.
+
+    Args:
+        nets: Position of an agent -> its network; all are built alike but for observations and actions.
+            Actions of other agents are left alone; their values and log-probabilities are 0.
+        env: The copies.
+    """
+
+    def __init__(self, nets: Mapping[int, PolicyNet], env: JointEnv) -> None:
         self._env = env
-        self._lstm_size = nets[0].lstm.hidden_size if nets[0].lstm is not None else None
-        self._parts: list[tuple[int, list[int], list[int], GroupActor]] = []
+        self._state_size = state_size(next(iter(nets.values()))) if nets else 0
+        self._parts: list[_Part] = []
         for group, members in enumerate(env.groups):
-            sizes = [_head_size(env, agent) for agent in members]
-            for size in dict.fromkeys(sizes):
-                rows = [row for row, own in enumerate(sizes) if own == size]
+            sizes = {row: _head_size(env, agent) for row, agent in enumerate(members) if agent in nets}
+            for size in dict.fromkeys(sizes.values()):
+                rows = [row for row, own in sizes.items() if own == size]
                 agents = [members[row] for row in rows]
                 shape = env.observation_spaces[env.agent_ids[agents[0]]].shape or ()
-                self._parts.append((group, rows, agents, GroupActor([nets[a] for a in agents], shape)))
+                actor = GroupActor([nets[agent] for agent in agents], shape)
+                self._parts.append(_Part(group, rows, agents, actor, size))
 
     def refresh(self) -> None:
         """Restacks the weights."""
-        for _, _, _, actor in self._parts:
-            actor.refresh()
+        for part in self._parts:
+            part.actor.refresh()
 
     def initial_state(self) -> Tensor | None:
         """Zeros, or None for feed-forward policies."""
-        if self._lstm_size is None:
+        if not self._state_size:
             return None
-        return torch.zeros(len(self._env.agent_ids), self._env.num_envs, 2 * self._lstm_size)
+        return torch.zeros(len(self._env.agent_ids), self._env.num_envs, self._state_size)
 
     def start_fragment(self, num_steps: int, epsilon: float) -> None:
         """Makes room for the heads."""
@@ -111,8 +177,7 @@ class StackedPolicies(JointPolicy):
         if self._env.action_shape and 0 < epsilon < 1:
             raise ValueError("continuous actions have no epsilon mixture; leave epsilon at 0")
         self._heads = [
-            torch.empty(num_steps + 1, len(agents), copies, _head_size(self._env, agents[0]) + 1)
-            for _, _, agents, _ in self._parts
+            torch.empty(num_steps + 1, len(part.agents), copies, part.head_size + 1) for part in self._parts
         ]
 
     def act(
@@ -124,26 +189,26 @@ class StackedPolicies(JointPolicy):
         actions_out: NDArray[Any],
     ) -> Tensor | None:
         """One pass per part."""
-        after = None if state is None else torch.empty_like(state)
+        after = None if state is None else torch.zeros_like(state)
         draws = torch.from_numpy(uniform)
-        for part, (_, _, agents, _) in enumerate(self._parts):
+        for part, stored in zip(self._parts, self._heads, strict=True):
             heads, next_state = self._forward(part, obs, state)
-            self._heads[part][t] = heads
-            whole = len(agents) == len(self._env.agent_ids)
-            chosen = self._draw(heads[..., :-1], draws if whole else draws[agents])
+            stored[t] = heads
+            whole = len(part.agents) == len(self._env.agent_ids)
+            chosen = self._draw(heads[..., :-1], draws if whole else draws[part.agents])
             if whole:
                 actions_out[:] = chosen.numpy()
             else:
-                actions_out[agents] = chosen.numpy()
+                actions_out[part.agents] = chosen.numpy()
             if after is not None and next_state is not None:
-                after[agents] = next_state
+                after[part.agents] = next_state
         return after
 
     def _draw(self, inputs: Tensor, uniform: Tensor) -> Tensor:
         """Actions `(n, B)` or `(n, B, D)` of agents with these `action_dist_inputs`."""
-        if not self._env.action_shape:
-            return sample_actions(behaviour_probs(inputs, self._epsilon), uniform)
-        return 2 * uniform - 1 if self._epsilon else gaussian_draws(inputs, uniform)
+        if self._env.action_shape and self._epsilon:
+            return 2 * uniform - 1
+        return draw_actions(inputs, uniform, self._epsilon, continuous=bool(self._env.action_shape))
 
     def _logp(self, inputs: Tensor, actions: Tensor) -> Tensor:
         """Log-probabilities (densities) of drawn actions, without their last axis if continuous."""
@@ -155,12 +220,12 @@ class StackedPolicies(JointPolicy):
         return gaussian_logp(inputs, actions)
 
     def _forward(
-        self, part: int, obs: Sequence[NDArray[Any]], state: Tensor | None
+        self, part: _Part, obs: Sequence[NDArray[Any]], state: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        group, rows, agents, actor = self._parts[part]
-        block = obs[group] if len(rows) == len(obs[group]) else obs[group][rows]
-        heads: tuple[Tensor, Tensor | None] = actor(
-            torch.from_numpy(block), None if state is None else state[agents]
+        members = obs[part.group]
+        block = members if len(part.rows) == len(members) else members[part.rows]
+        heads: tuple[Tensor, Tensor | None] = part.actor(
+            torch.from_numpy(block), None if state is None else state[part.agents]
         )
         return heads
 
@@ -169,21 +234,21 @@ class StackedPolicies(JointPolicy):
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """All log-probabilities of the fragment at once."""
         agents_total, steps, copies = actions.shape[:3]
-        vf_preds = np.empty((agents_total, steps + 1, copies), np.float32)
-        action_logp = np.empty((agents_total, steps, copies), np.float32)
-        for part, (_, _, agents, _) in enumerate(self._parts):
-            heads = self._heads[part]
+        vf_preds = np.zeros((agents_total, steps + 1, copies), np.float32)
+        action_logp = np.zeros((agents_total, steps, copies), np.float32)
+        for part, heads in zip(self._parts, self._heads, strict=True):
             heads[steps] = self._forward(part, last_obs, state)[0]
-            vf_preds[agents] = heads[..., -1].transpose(0, 1).numpy()
-            logp = self._logp(heads[:steps, ..., :-1], torch.from_numpy(actions[agents]).transpose(0, 1))
-            action_logp[agents] = logp.transpose(0, 1).numpy()
+            vf_preds[part.agents] = heads[..., -1].transpose(0, 1).numpy()
+            taken = torch.from_numpy(actions[part.agents]).transpose(0, 1)
+            logp = self._logp(heads[:steps, ..., :-1], taken)
+            action_logp[part.agents] = logp.transpose(0, 1).numpy()
         return vf_preds, action_logp
 
     def values(self, obs: Sequence[NDArray[Any]], state: Tensor | None) -> NDArray[np.float32]:
         """The critics' heads."""
-        out = np.empty((len(self._env.agent_ids), obs[0].shape[1]), np.float32)
-        for part, (_, _, agents, _) in enumerate(self._parts):
-            out[agents] = self._forward(part, obs, state)[0][..., -1].numpy()
+        out = np.zeros((len(self._env.agent_ids), obs[0].shape[1]), np.float32)
+        for part in self._parts:
+            out[part.agents] = self._forward(part, obs, state)[0][..., -1].numpy()
         return out
 
     def extra_model_outputs(self) -> dict[str, NDArray[Any]]:

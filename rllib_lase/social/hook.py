@@ -89,6 +89,8 @@ class LearntRewards:
         carry: `(B, ...)`, what the preference carries to the copies' next step; None if nothing.
         amounts: `(T, B, N, N)`, reward that moved in gifts that are no shares of a reward, giver in the row,
             0 on the diagonal; None unless the hook moves rewards so.
+        exchanged: `(N, T, B)`, rewards after gifting where some agents learn from something else than these;
+            None: they are `rewards`, if anything moved.
         measured: What is worth reporting of the recorded steps, by name.
     """
 
@@ -97,12 +99,18 @@ class LearntRewards:
     shared: Tensor | None = None
     carry: Tensor | None = None
     amounts: Tensor | None = None
+    exchanged: Tensor | None = None
     measured: Mapping[str, Moments] = field(default_factory=dict)
 
     @property
     def moved(self) -> bool:
-        """Whether `rewards` are those after gifting. If not, only those who learn see them."""
+        """Whether there are rewards after gifting. If not, only those who learn see `rewards`."""
         return self.gift_weights is not None or self.amounts is not None
+
+    @property
+    def after_gifting(self) -> Tensor:
+        """`(N, T, B)`, rewards after gifting, where any moved."""
+        return self.rewards if self.exchanged is None else self.exchanged
 
     def gifts(self) -> Tensor | None:
         """Amounts of reward that moved, `(T, B, N, N)`, giver in the row; on the diagonal what shares left.
@@ -115,17 +123,19 @@ class LearntRewards:
 
     def cpu(self) -> LearntRewards:
         """The same in main memory, without what was measured."""
-        weights, shared, carry, amounts = (
+        weights, shared, carry, amounts, exchanged = (
             None if part is None else part.cpu()
-            for part in (self.gift_weights, self.shared, self.carry, self.amounts)
+            for part in (self.gift_weights, self.shared, self.carry, self.amounts, self.exchanged)
         )
-        return LearntRewards(self.rewards.cpu(), weights, shared, carry, amounts)
+        return LearntRewards(self.rewards.cpu(), weights, shared, carry, amounts, exchanged)
 
 
 class SocialHook(abc.ABC):
-    """A social preference of all agents, each with its own networks and its own view.
+    """A social preference of agents, each with its own networks and its own view.
 
     Attributes:
+        agents: Positions of the agents whose preference it is: all, unless others have other ones. Only
+            their networks are used, and only their entries of what it answers count.
         shares_parameters: Whether all agents have one set of parameters, and learn from everybody's
             experience; else nothing but what `visible_fields` name passes between them.
         reads_policies: Whether the hook looks into the agents' policies, which then must be ours.
@@ -143,6 +153,7 @@ class SocialHook(abc.ABC):
         self.settings = settings
         self.spaces = spaces
         self.seed = seed
+        self.agents: Sequence[int] = range(spaces.num_agents)
 
     def moves_rewards(self) -> bool:
         """Whether agents give rewards away. Only then rewards after gifting differ from rewards."""
@@ -204,7 +215,7 @@ class SocialHook(abc.ABC):
 
         Args:
             rollout: The joint experience.
-            networks: Each agent's own networks.
+            networks: Each agent's own networks; none of agents that do not learn.
             recorded: `(T, B)` bool, steps for which everything is computed, also where it cannot matter for
                 learning, so that plots show all steps alike.
             carry: `(B, ...)`, the carry before the first step, as `initial_carry` or the fragment before
@@ -257,7 +268,10 @@ class SocialHook(abc.ABC):
         return 0
 
     def losses(self, networks: Sequence[Networks]) -> dict[str, Tensor]:
-        """One update's losses of the extra networks: group -> `(N,)`; term i depends on i's nets alone."""
+        """One update's losses of the extra networks: group -> one term for each of `agents`.
+
+        The term of agent i depends on i's nets alone.
+        """
         del networks
         return {}
 

@@ -143,8 +143,7 @@ class LASEHook(SocialHook):
 
     def grad_clip(self, group: str) -> float:
         """`sr_grad_clip` for both groups."""
-        del group
-        return self.settings.sr_grad_clip
+        return dict.fromkeys(("sr", "conversion"), self.settings.sr_grad_clip)[group]
 
     # --- gifts ------------------------------------------------------------------------------------
 
@@ -194,13 +193,13 @@ class LASEHook(SocialHook):
 
     def _infer(self, steps: _Steps, networks: Sequence[Networks], where: Tensor) -> _Inferred:
         """Eq. 3 for the givers and steps `(N, T, B)` that are wanted."""
-        num_agents = len(networks)
+        num_agents = self.spaces.num_agents
         shape = (len(steps.actions), num_agents, num_agents)
         fractions = torch.zeros(shape, device=where.device)
         surprise = {name: torch.zeros_like(fractions) for name in self._sweep.reported}
         seen = torch.ones_like(fractions, dtype=torch.bool)
-        for agent, nets in enumerate(networks):
-            others = self._others[agent].to(where.device)
+        for agent in self.agents:
+            nets, others = networks[agent], self._others[agent].to(where.device)
             wanted = where[agent].reshape(-1).nonzero().squeeze(-1)
             for rows in wanted.split(SWEEP_CHUNK) if len(wanted) else ():
                 predicted = self._predicted(agent, nets, steps, rows)
@@ -299,10 +298,10 @@ class LASEHook(SocialHook):
     def losses(self, networks: Sequence[Networks]) -> dict[str, Tensor]:
         """Eq. 5 for `sr` and Eq. 4 for `conversion`, one term per agent."""
         groups: dict[str, list[Tensor]] = defaultdict(list)
-        for agent, nets in enumerate(networks):
-            groups["sr"].append(self._training.sr_loss(agent, nets))
+        for agent in self.agents:
+            groups["sr"].append(self._training.sr_loss(agent, networks[agent]))
             if self.takes_perspective:
-                groups["conversion"].append(self._training.conversion_loss(agent, nets))
+                groups["conversion"].append(self._training.conversion_loss(agent, networks[agent]))
         return {group: torch.stack(losses) for group, losses in groups.items()}
 
     def get_state(self) -> dict[str, Any]:

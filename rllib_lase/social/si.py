@@ -68,13 +68,11 @@ class SIHook(SocialHook):
 
     def learning_rate(self, group: str) -> float:
         """`moa_lr`."""
-        del group
-        return self.settings.moa_lr
+        return {"moa": self.settings.moa_lr}[group]
 
     def grad_clip(self, group: str) -> float:
         """`moa_grad_clip`."""
-        del group
-        return self.settings.moa_grad_clip
+        return {"moa": self.settings.moa_grad_clip}[group]
 
     def set_env_steps(self, env_steps: int) -> None:
         """Moves the weight of the influence reward along its ramp."""
@@ -120,8 +118,8 @@ class SIHook(SocialHook):
         """
         goes_on = rollout.active & ~rollout.terminateds & ~rollout.truncateds
         influence = torch.zeros_like(rollout.rewards)
-        for agent, nets in enumerate(networks):
-            influence[agent] = self._influence_of(agent, nets, rollout, goes_on)
+        for agent in self.agents:
+            influence[agent] = self._influence_of(agent, networks[agent], rollout, goes_on)
         return influence
 
     def _influence_of(self, agent: int, nets: Networks, rollout: TensorRollout, goes_on: Tensor) -> Tensor:
@@ -156,7 +154,7 @@ class SIHook(SocialHook):
 
     def losses(self, networks: Sequence[Networks]) -> dict[str, Tensor]:
         """Cross-entropy of each agent's own model of the others."""
-        losses = [self._moa_loss(agent, cast(MOANet, nets["moa"])) for agent, nets in enumerate(networks)]
+        losses = [self._moa_loss(agent, cast(MOANet, networks[agent]["moa"])) for agent in self.agents]
         return {"moa": torch.stack(losses)}
 
     def _moa_loss(self, agent: int, moa: MOANet) -> Tensor:
