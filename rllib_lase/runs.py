@@ -110,6 +110,10 @@ class RunFolder:
         """Folder of the run's checkpoints; made by whoever writes one."""
         return self.path / "checkpoints"
 
+    def last_checkpoint(self) -> Path | None:
+        """The latest checkpoint's folder; None if there is none."""
+        return max(self.checkpoints_path.glob("env_steps_*"), default=None)
+
     @property
     def gif_path(self) -> Path:
         """The picture of one evaluation episode."""

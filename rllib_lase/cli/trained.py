@@ -41,9 +41,9 @@ def check_run(words: Words) -> tuple[RunFolder, Path] | None:
     except RunError as error:
         words.problems += [f"RUN: {line}" for line in str(error).splitlines()]
         return None
-    checkpoints = sorted(run_folder.checkpoints_path.glob("env_steps_*"))
-    if checkpoints:
-        return run_folder, checkpoints[-1]
+    checkpoint = run_folder.last_checkpoint()
+    if checkpoint is not None:
+        return run_folder, checkpoint
     words.problems.append(
         f"RUN: {run_folder.checkpoints_path}: holds no checkpoint. Likely cause: the run was stopped before "
         "it was saved. Train it again."
