@@ -82,8 +82,8 @@ def _write(outcome: Outcome) -> None:
 
 def _tables(plan: CrossPlay) -> Iterator[pd.DataFrame]:
     jobs = min(plan.spec.jobs, len(plan.matches))
+    _load(plan)  # with several processes, too: here a damaged checkpoint is an error that says so
     if jobs == 1:
-        _load(plan)
         yield from map(_play, range(len(plan.matches)))
         return
     context = multiprocessing.get_context("spawn")
