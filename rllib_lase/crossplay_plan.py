@@ -207,7 +207,7 @@ def check(spec: CrossPlaySpec) -> CrossPlay:
 
 def _names(words: Iterable[str]) -> dict[str, str]:
     """Word -> short name. Folders' own names; where some are alike, as much of their paths as tells them."""
-    folders = {word: Path(word).absolute().parts for word in words if word not in PLAYERS}
+    folders = {word: Path(word).resolve().parts for word in words if word not in PLAYERS}
     names = {word: word for word in words if word in PLAYERS}
     for word, parts in folders.items():
         others = [other for other in folders.values() if other != parts]
@@ -226,9 +226,7 @@ def _entrants(
     for word in words:
         name = names[word]
         if name in seen:
-            problems.append(
-                (field, f"{word}: is there twice; the diagonal has everybody's self-play already")
-            )
+            problems.append((field, f"{word}: is there twice; leave one out"))
             continue
         seen.add(name)
         if word in PLAYERS:

@@ -24,10 +24,13 @@ from rllib_lase.evaluation.crossplay import (
     round_robin,
     sides_frame,
 )
+from rllib_lase.registry import ALGORITHMS
 from rllib_lase.registry.fixed_share import FixedShareSettings
 from rllib_lase.registry.lase import LASESettings
+from rllib_lase.rllib.checkpoints import save_tree
 from rllib_lase.rllib.crossplay import Arena, numbered, play_match
 from rllib_lase.rllib.evaluate import evaluate
+from rllib_lase.rllib.game_env import make_joint_env
 from rllib_lase.rllib.joint_env import JointEnv
 from rllib_lase.rllib.seat_agents import Giving, NetworkAgents, ScriptedAgents, SeatAgents, only_rewards_of
 from rllib_lase.rllib.seats import SeatPlayer
@@ -225,7 +228,7 @@ def test_lases_gifts_add_up_over_givers() -> None:
     [
         (LASEConfig, {"relationship_smoothing": 0.5}),
         (IndependentConfig, {"use_lstm": True, "lstm_size": 8}),
-        (GiftingConfig, {}),
+        (GiftingConfig, {"gift_budget": "zero_sum"}),
     ],
 )
 def test_self_play_is_the_algorithms_own_evaluation(
@@ -243,8 +246,48 @@ def test_self_play_is_the_algorithms_own_evaluation(
     match = Match("run", "run", (0, 1, 2, 3), 4)
     found = play_match(Arena("snowdrift", {}), match, {"run": agents}, 6, seed=7)
     assert found["reward"].abs().sum() > 0
-    for column in ("length", "reward", *(["reward_after_gifting"] if agents.gives == "shares" else [])):
+    assert found["reward_after_gifting"].isna().all() == (config_class is GiftingConfig)
+    known = [name for name in ("length", "reward", "reward_after_gifting") if found[name].notna().all()]
+    for column in known:
         np.testing.assert_allclose(found[column], expected[column], rtol=1e-5, atol=1e-5)
+
+
+def untrained(algo: str, settings: dict[str, Any], checkpoint: Path) -> None:
+    """What agents need of a checkpoint, before any training."""
+    config = ALGORITHMS[algo].config_class()().environment("ipd").training(**settings).debugging(seed=0)
+    env = config.adapt_env(make_joint_env("ipd", {}, 1))
+    spaces = {a: (env.observation_spaces[a], env.action_spaces[a]) for a in env.agent_ids}
+    module = config.get_multi_rl_module_spec(spaces=spaces, inference_only=False).build()
+    hook = config.make_hook(config.joint_spaces(spaces))
+    learner = {"rl_module": module.get_state(), "social": {"hook": hook.get_state()}}
+    save_tree(checkpoint, {"config": config.to_json(), "learner": learner}, kind="rllib-lase algorithm")
+
+
+PLAYS_IPD = [algo for algo, spec in ALGORITHMS.items() if spec.unsupported("ipd") is None]
+SHARES = {"lase", "lase_uniform", "lase_oracle", "lase_shared", "fixed_share"}
+
+
+@pytest.mark.parametrize(
+    ("algo", "settings", "gives"),
+    [
+        *((algo, {}, "shares" if algo in SHARES else "nothing") for algo in PLAYS_IPD),
+        ("lase", {"refuse_gifts": True}, "unknown"),
+        ("lio", {"givers_pay": True}, "unknown"),
+    ],
+)
+def test_agents_of_every_algorithm_can_be_seated_with_others(
+    tmp_path: Path, algo: str, settings: dict[str, Any], gives: str
+) -> None:
+    untrained(algo, settings, tmp_path / "checkpoint")
+    agents = {"run": NetworkAgents.load(tmp_path / "checkpoint"), **SCRIPTED}
+    assert agents["run"].gives == gives
+    matches = [Match("run", "cooperator", (seat,), 2) for seat in range(2)]
+    rows = sides_frame(matches, play(IPD, matches, agents))
+    mine = rows[rows["side"] == "focal"]
+    np.testing.assert_allclose(
+        mine["reward"], mine["counts/cooperated"] + T / 100 * (100 - mine["counts/cooperated"]), rtol=1e-5
+    )
+    assert mine["reward_after_gifting"].isna().all() == (gives == "unknown")
 
 
 @pytest.fixture(scope="module")
