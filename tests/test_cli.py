@@ -173,6 +173,8 @@ import sys
 from rllib_lase.cli.entry import run
 for words in ("--help", "train --help", "compare cleanup --help", "render --help", "train x", "compare x"):
     run(words.split())
+for words in ("crossplay --help", "crossplay x random --focal 1"):
+    run(words.split())
 print(sorted({'ray', 'torch', 'matplotlib', 'numba'} & set(sys.modules)))
 """
     assert run_python(code).splitlines()[-1] == "[]"

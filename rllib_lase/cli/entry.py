@@ -16,6 +16,7 @@ COMMANDS = {
     "train": "train one algorithm on one game, evaluate it and write its report",
     "compare": "train several algorithms with several seeds and put them into one table",
     "evaluate": "play episodes with a trained run",
+    "crossplay": "play trained runs against each other, or focal against background players",
     "render": "play an episode with a trained run and draw who gave whom how much",
     "export": "write a trained run's policies into a folder, with a model card",
     "report": "write the report of a run or a comparison again",
@@ -28,6 +29,7 @@ _EXAMPLES = """examples:
   lase train ipd --algo lase --env-steps 100000 --seed 1 --out runs/ipd
   lase compare cleanup --algos lase,ppo,go --seeds 5 --out runs/comparison
   lase evaluate runs/ipd --episodes 512
+  lase crossplay runs/a runs/b cooperator defector --out runs/cross
   lase render runs/ipd --out ipd.gif
 
 `lase COMMAND --help` explains a command and its options."""

@@ -42,7 +42,8 @@ class Option:
         read: Turns the word into a value; raises ValueError with what was expected.
         metavar: What the help calls the value; empty for a flag.
         group: Heading in the help.
-        many: Whether it takes all words up to the next option, and may be given several times.
+        many: Whether it takes all words up to the next option, and may be given several times; a positional,
+            all words that are no option's.
         switchable: Whether a flag has its opposite, "--no-...".
     """
 
@@ -96,7 +97,7 @@ def read_words(words: Sequence[str], options: Sequence[Option]) -> Words:
         word = rest.pop(0)
         if not _is_option(word):
             if positionals:
-                _store(positionals.pop(0), [word], result)
+                _store(positionals[0] if positionals[0].many else positionals.pop(0), [word], result)
             else:
                 result.problems.append(f"{word}: unexpected word")
             continue
@@ -124,7 +125,7 @@ def print_help(command: str, description: str, options: Sequence[Option], epilog
         description=description,
         epilog=epilog,
         add_help=False,
-        usage=f"{command} {' '.join(o.name for o in options if o.is_positional)} [options]",
+        usage=f"{command} {' '.join(_usage(o) for o in options if o.is_positional)} [options]",
         formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
             prog, max_help_position=36, width=110
         ),
@@ -231,6 +232,10 @@ def _store(option: Option, words: Sequence[str], result: Words) -> None:
     if len(values) == len(words):
         earlier = result.values.get(option.key, []) if option.many else []
         result.values[option.key] = [*earlier, *values] if option.many else values[0]
+
+
+def _usage(option: Option) -> str:
+    return f"{option.name} {option.name} ..." if option.many else option.name
 
 
 def _spellings(option: Option) -> list[str]:

@@ -196,11 +196,15 @@ def format_number(value: float, like: float | None = None) -> str:
     return text.lstrip("-") if float(text.replace(",", "")) == 0 else text
 
 
-def _interval_text(row: pd.Series[Any], name: str) -> str:
+def format_interval(row: pd.Series[Any], name: str) -> str:
+    """A number with half of its interval, "56.8 ± 2.1", from `name`, `<name>_low` and `<name>_high`."""
     text = format_number(row[name])
     half_width = (row[f"{name}_high"] - row[f"{name}_low"]) / 2
-    if not np.isnan(half_width):
-        text += f" ± {format_number(half_width, like=row[name])}"
+    return text if np.isnan(half_width) else f"{text} ± {format_number(half_width, like=row[name])}"
+
+
+def _interval_text(row: pd.Series[Any], name: str) -> str:
+    text = format_interval(row, name)
     if 0 < row[f"{name}_seeds"] < row["seeds"]:
         text += f" ({row[f'{name}_seeds']} of {row['seeds']})"
     return text

@@ -1,4 +1,4 @@
-"""The three kinds of pictures: curves, heat maps of gift weights, bars per agent. Data in, figure out.
+"""The kinds of pictures: curves, heat maps of gifts and other matrices, bars per agent. Data in, figure out.
 
 Figures are made as objects, without pyplot's global state; `theme.render_svg` puts the theme in force.
 """
@@ -69,6 +69,21 @@ class HeatMap:
 
     title: str
     gift_weights: FloatArray
+
+
+@dataclass(frozen=True)
+class MatrixPanel:
+    """Any numbers as a heat map.
+
+    Attributes:
+        title: heading.
+        values: (R, C); NaN where undefined.
+        texts: (R, C) what stands in the cells.
+    """
+
+    title: str
+    values: FloatArray
+    texts: Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -147,11 +162,56 @@ def draw_heat_maps(maps: Sequence[HeatMap], agent_labels: Sequence[str]) -> Figu
     ticks = range(0, num_agents, every)
     for index, (heat_map, axes) in enumerate(zip(maps, grid, strict=True)):
         _heat_map_axes(heat_map, axes, largest, font_size=9 if columns * num_agents <= 12 else 7)
+        axes.set_aspect("equal")
         _name_places(axes, ticks, [agent_labels[i] for i in ticks])
         axes.set_yticks(ticks, [agent_labels[i] for i in ticks])
         axes.set_xlabel("receiver")
         if index % columns == 0:
             axes.set_ylabel("giver")
+    return figure
+
+
+def draw_matrices(
+    panels: Sequence[MatrixPanel],
+    row_labels: Sequence[str],
+    column_labels: Sequence[str],
+    row_axis: str,
+    column_axis: str,
+) -> Figure:
+    """Matrices as heat maps, two side by side; the colours of each run from its lowest to its highest number.
+
+    Args:
+        panels: At least one, all (R, C).
+        row_labels: R names.
+        column_labels: C names.
+        row_axis: What the rows are.
+        column_axis: What the columns are.
+
+    Returns:
+        The figure.
+    """
+    columns = min(2, len(panels))
+    longest = max(map(len, column_labels))
+    width = columns * (1.6 + 0.075 * max(map(len, row_labels)) + 0.8 * len(column_labels))
+    height = 0.9 + 0.42 * len(row_labels) + 0.05 * longest
+    figure, grid = _figure(len(panels), columns, height, max(width, 4.0 * columns))
+    for index, (panel, axes) in enumerate(zip(panels, grid, strict=True)):
+        undefined = np.isnan(panel.values)
+        defined = panel.values[~undefined]
+        low, spread = (defined.min(), np.ptp(defined)) if defined.size else (0.0, 0.0)
+        strength = np.where(undefined, 0.0, (panel.values - low) / (spread or 1.0))
+        _cells(axes, strength, undefined, panel.texts, font_size=9)
+        axes.set_title(panel.title)
+        axes.set_xticks(range(len(column_labels)), column_labels)
+        if longest > 8:
+            for label in axes.get_xticklabels():
+                label.set(rotation=35, ha="right", rotation_mode="anchor")
+        axes.set_yticks(
+            range(len(row_labels)), row_labels if index % columns == 0 else [""] * len(row_labels)
+        )
+        axes.set_xlabel(column_axis)
+        if index % columns == 0:
+            axes.set_ylabel(row_axis)
     return figure
 
 
@@ -255,23 +315,34 @@ def _curve_axes(panel: CurvePanel, axes: Axes) -> None:
 
 def _heat_map_axes(heat_map: HeatMap, axes: Axes, largest: float, font_size: float) -> None:
     weights = heat_map.gift_weights
-    num_agents = len(weights)
-    neutral = np.eye(num_agents, dtype=bool) | np.isnan(weights)
+    neutral = np.eye(len(weights), dtype=bool) | np.isnan(weights)
     strength = np.where(neutral, 0.0, np.clip(weights / largest, 0, 1))
-    cells = list(np.ndindex(num_agents, num_agents))
+    texts = [["n/a" if np.isnan(weight) else f"{weight:.2f}" for weight in row] for row in weights]
+    _cells(axes, strength, neutral, texts if len(weights) <= _MAX_NUMBERED_AGENTS else None, font_size)
+    axes.set_title(heat_map.title)
+
+
+def _cells(
+    axes: Axes,
+    strength: FloatArray,
+    neutral: npt.NDArray[np.bool_],
+    texts: Sequence[Sequence[str]] | None,
+    font_size: float,
+) -> None:
+    """Coloured cells (R, C), the first row on top: neutral ones grey, others by their strength in [0, 1]."""
+    rows, columns = strength.shape
+    cells = list(np.ndindex(rows, columns))
     grey = to_rgba(LIGHT.grid)
     faces = [
         grey if neutral[cell] else to_rgba(LIGHT.gift, 0.05 + 0.95 * float(strength[cell])) for cell in cells
     ]
     squares = [Rectangle((j - 0.5, i - 0.5), 1, 1) for i, j in cells]
     axes.add_collection(PatchCollection(squares, facecolors=faces, edgecolors=LIGHT.ground))
-    if num_agents <= _MAX_NUMBERED_AGENTS:
-        for i, j in cells:
-            text = "n/a" if np.isnan(weights[i, j]) else f"{weights[i, j]:.2f}"
+    for i, row in enumerate(texts or ()):
+        for j, text in enumerate(row):
             ink = LIGHT.muted if neutral[i, j] else LIGHT.ground if strength[i, j] > 0.6 else LIGHT.ink
             axes.text(j, i, text, ha="center", va="center", fontsize=font_size, color=ink)
-    axes.set(xlim=(-0.5, num_agents - 0.5), ylim=(num_agents - 0.5, -0.5), aspect="equal")
-    axes.set_title(heat_map.title)
+    axes.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)

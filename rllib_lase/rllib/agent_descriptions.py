@@ -12,7 +12,7 @@ from rllib_lase.rllib.modules import SocialModule
 
 
 def describe_agents(env: JointEnv, module: MultiRLModule) -> dict[str, dict[str, Any]]:
-    """Per agent with a policy of its own, in plain values: its network, its spaces, and what its actions play.
+    """Per agent with a policy of its own: its network, its spaces, and what its actions play.
 
     Args:
         env: The copies that the agents play.

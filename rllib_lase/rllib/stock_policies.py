@@ -108,12 +108,23 @@ class _StockPolicies(RLlibPolicies):
         super().__init__(module, env, lambda agent_id: agent_id)
         self._mixture = epsilon
 
-    @torch.no_grad()
     def _logits_of(self, module: RLModule, obs: Tensor) -> Tensor:
-        out = module.forward_inference({Columns.OBS: obs.flatten(1)})
-        if Columns.ACTION_DIST_INPUTS in out:
-            logits: Tensor = out[Columns.ACTION_DIST_INPUTS]
-            return logits
-        num_actions = int(module.action_space.n)
-        greedy = F.one_hot(out[Columns.ACTIONS].long(), num_actions).float()
-        return ((1 - self._mixture) * greedy + self._mixture / num_actions).log()
+        return stock_logits(module, obs, self._mixture)
+
+
+@torch.no_grad()
+def stock_logits(module: RLModule, obs: Tensor, epsilon: float) -> Tensor:
+    """Unnormalised log-probabilities `(B, A)` of an agent's actions.
+
+    Args:
+        module: The agent's, which reads flat observations.
+        obs: `(B, *obs)` float32.
+        epsilon: Share of uniform random actions of a module that chooses an action itself.
+    """
+    out = module.forward_inference({Columns.OBS: obs.flatten(1)})
+    if Columns.ACTION_DIST_INPUTS in out:
+        logits: Tensor = out[Columns.ACTION_DIST_INPUTS]
+        return logits
+    num_actions = int(module.action_space.n)
+    greedy = F.one_hot(out[Columns.ACTIONS].long(), num_actions).float()
+    return ((1 - epsilon) * greedy + epsilon / num_actions).log()

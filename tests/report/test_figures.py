@@ -1,13 +1,15 @@
 """Pictures: drawn from data, the same every time, in two themes."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
 from rllib_lase.registry import ALGORITHMS, STOCK
 from rllib_lase.report import figures
+from rllib_lase.report.crossplay import crossplay_svg, shown_metrics
 from rllib_lase.report.curves import SeedCurves
-from rllib_lase.report.figures import BarPanel, Bars, CurvePanel, HeatMap, Line
+from rllib_lase.report.figures import BarPanel, Bars, CurvePanel, HeatMap, Line, MatrixPanel
 from rllib_lase.report.theme import DARK, LIGHT, algorithm_colours, in_dark, render_svg
 from tests.interpreter import run_python
 
@@ -51,6 +53,41 @@ def test_only_gifts_are_coloured_and_the_largest_fully() -> None:
     assert alphas[0, 2] == pytest.approx(0.05 + 0.95 / 3)
     assert [text.get_text() for text in axes.texts][3:6] == ["n/a"] * 3
     assert figures.largest_gift([HeatMap("", weights)]) == 0.3
+
+
+def test_a_matrix_has_the_first_player_on_top_and_colours_from_its_lowest_to_its_highest_number() -> None:
+    panel = MatrixPanel(
+        "Return", np.array([[2.0, -1.0, 5.0], [np.nan, 2.0, 2.0]]), [["b", "a", "c"], ["n/a", "", ""]]
+    )
+    axes = figures.draw_matrices(
+        [panel, panel], ["x", "y"], ["p", "q", "a long name"], "player", "played with"
+    ).axes[0]
+    assert [(text.get_position(), text.get_text()) for text in axes.texts][:4] == [
+        ((0, 0), "b"), ((1, 0), "a"), ((2, 0), "c"), ((0, 1), "n/a"),
+    ]  # fmt: skip
+    alphas = axes.collections[0].get_facecolor()[:, 3].reshape(2, 3)  # type: ignore[index,call-overload]
+    np.testing.assert_allclose(alphas[0], [0.05 + 0.95 / 2, 0.05, 1.0])
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["x", "y"]
+    assert (axes.get_ylabel(), axes.get_xlabel()) == ("player", "played with")
+    bottom, top = axes.get_ylim()
+    assert bottom > top
+
+
+def test_a_cross_plays_picture_shows_what_says_something_of_its_own() -> None:
+    frame = pd.DataFrame(
+        {
+            "player": ["a", "a", "b", "b"], "opponent": ["a", "b", "a", "b"], "reward": [1.0, 2, 3, 4],
+            "opponent_reward": [1.0, 3, 2, 4], "reward_after_gifting": [1.0, 2, 3, 4],
+            "collective_reward": [2.0, 5, 5, 8], "equality": [np.nan] * 4,
+        }
+    )  # fmt: skip
+    assert list(shown_metrics(frame, with_background=False)) == ["reward", "collective_reward"]
+    gifts = frame.assign(reward_after_gifting=[1.0, 3, 2, 4], num_held=1, mode="visitor")
+    assert list(shown_metrics(gifts, with_background=True)) == [
+        "reward", "opponent_reward", "reward_after_gifting", "collective_reward",
+    ]  # fmt: skip
+    assert crossplay_svg(gifts, with_background=True) == crossplay_svg(gifts, with_background=True)
+    assert "<svg" in in_dark(crossplay_svg(frame, with_background=False))
 
 
 @pytest.mark.parametrize("num_agents", [2, 8, 64])
