@@ -23,6 +23,7 @@ from rllib_lase.rllib.learner import SocialLearner
 from rllib_lase.rllib.social_training import SocialTraining
 from rllib_lase.rollout import JointRollout, concatenate, split_copies
 from rllib_lase.social.hook import JointSpaces
+from rllib_lase.social.replay import JointReplay
 from tests.rllib.line_rollouts import ACTION_SPACE, COPIES, OBS_SPACE, SCENES, rllibs_own, sampler
 from tests.rollouts import random_rollout
 
@@ -331,3 +332,28 @@ def test_observations_of_another_shape_than_the_module_reads_are_refused():
     spaces = JointSpaces(("a", "b"), (gym.spaces.Box(0, 1, (7,)),) * 2, (ACTION_SPACE,) * 2)
     with pytest.raises(ValueError, match=r"agent 'a' have shape \(3,\), expected \(7,\).*env-to-module"):
         to_joint_rollouts([one_episode()], spaces)
+
+
+def transitions(replay: JointReplay, agent: int) -> set[bytes]:
+    """All that Eq. 5 can learn from, whatever its place in the replay."""
+    now = replay.transitions(agent)
+    after, ended = replay.successors(now), replay.own("terminateds", agent, now)
+    found = set()
+    for k, (row, following) in enumerate(zip(now, after, strict=True)):
+        parts = [replay.obs(agent, row[None]), replay.joint_actions(row[None])]
+        if not ended[k]:  # else what follows is not looked at
+            parts += [replay.obs(agent, following[None]), replay.joint_actions(following[None])]
+        own = [replay.own(name, agent, row[None]) for name in ("rewards", "terminateds")]
+        found.add(b"".join(np.asarray(part, np.float32).tobytes() for part in [*parts, *own]))
+    return found
+
+
+def test_social_networks_learn_from_the_transitions_of_the_batched_path():
+    rollout = random_rollout(np.random.default_rng(10), num_steps=12, episode_length=5, leavers=True)
+    ways = TwoWays("lase", rollout, spaces_for(rollout))
+    ways.learner.hook.observe(rollout, ways.learner._networks())
+    ways.connected(as_episodes(rollout, EpisodeCarry()))
+    for agent in range(rollout.num_agents):
+        expected = transitions(ways.learner.hook._training._replay, agent)
+        assert transitions(ways.training.hook._training._replay, agent) == expected
+        assert len(expected) > 20
