@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rllib_lase import _registration
 from rllib_lase._registration import register_games
+from rllib_lase.environments import register_env
 from rllib_lase.version import __version__
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ __all__ = [
     "SVOConfig",
     "SocialHook",
     "__version__",
+    "register_env",
     "register_games",
 ]
 
@@ -81,7 +83,7 @@ _ELSEWHERE = {"JointRollout": "rllib_lase.rollout", "SocialHook": "rllib_lase.so
 _LAZY = {
     name: _ELSEWHERE.get(name, "rllib_lase.rllib.algorithms")
     for name in __all__
-    if name not in ("__version__", "register_games")
+    if name not in ("__version__", "register_env", "register_games")
 }
 
 _registration.install()

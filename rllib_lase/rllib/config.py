@@ -7,8 +7,6 @@ leaves alone follow the game's tuned defaults.
 from __future__ import annotations
 
 import dataclasses
-import importlib
-import operator
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -115,7 +113,8 @@ class SocialConfig(AlgorithmConfig):
         """Sets the environment, and with it the defaults of all settings that were not set explicitly.
 
         Args:
-            env: A game id, a name registered with Tune, or a `MultiAgentEnv` class.
+            env: A game id, an id of `register_env` or of Tune's registry, an import path ("module:function"),
+                or a `MultiAgentEnv` class.
             **kwargs: As RLlib's; `env_config` holds the game's parameters.
         """
         if env is not None:
@@ -282,13 +281,10 @@ class SocialConfig(AlgorithmConfig):
     def from_json(saved: dict[str, Any]) -> SocialConfig:
         """The config that `to_json` described.
 
-        An environment class is imported by its name; a registered name must be registered by the caller
-        first.
+        An environment is imported by its path; a registered name must be registered by the caller first.
         """
         config = ALGORITHMS[saved["algo_id"]].config_class()()
-        module, _, name = saved["env"].partition(":")
-        env = operator.attrgetter(name)(importlib.import_module(module)) if name else module
-        config.environment(env, env_config=saved["env_config"]).debugging(seed=saved["seed"])
+        config.environment(saved["env"], env_config=saved["env_config"]).debugging(seed=saved["seed"])
         settings = dict(saved["settings"])
         config.env_runners(**{key: settings.pop(key) for key in _RUNNER_SETTINGS})
         config.training(**settings).learners(num_learners=saved["num_learners"])
@@ -337,11 +333,11 @@ def _class_path(env: Any) -> str:
     Raises:
         CheckpointError: if no import finds it again.
     """
-    module, name = env.__module__, env.__qualname__
-    if module == "__main__" or "<" in name:
+    module, name = env.__module__, getattr(env, "__qualname__", type(env).__qualname__)
+    if module == "__main__" or "<" in name or not isinstance(env, type):
         raise CheckpointError(
-            f"a checkpoint cannot name the environment {module}.{name}, which no import finds again; "
-            "move it into a module, or register it with Tune and train by that name"
+            f"a checkpoint cannot name the environment {module}.{name}: no import finds a class there again. "
+            "Move the class into a module, or register_env() and train by the id"
         )
     return f"{module}:{name}"
 

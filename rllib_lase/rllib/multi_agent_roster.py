@@ -12,11 +12,11 @@ from typing import Any
 
 from gymnasium import Space
 from ray.rllib.env.multi_agent_env import MultiAgentEnv
-from ray.rllib.env.wrappers.pettingzoo_env import ParallelPettingZooEnv, PettingZooEnv
 
 from rllib_lase.rllib.action_encoding import ActionEncoder, make_action_encoder
 from rllib_lase.rllib.joint_env import EnvironmentFault
 from rllib_lase.rllib.obs_encoding import ObsEncoder, make_encoder
+from rllib_lase.rllib.parallel_env import takes_turns
 
 #: Where environments that the batched runner cannot serve are served.
 USE_RLLIB_RUNNER = (
@@ -79,29 +79,21 @@ def read_roster(env: Any, name: str) -> Roster:
 
 
 def _require_simultaneous_env(env: Any, name: str) -> None:
-    if isinstance(env, PettingZooEnv):
+    if takes_turns(env):
         raise EnvironmentFault(
             f"{name}: agents act in turns (a PettingZoo AEC environment); expected that all agents act in "
-            f"every step. Cure: {USE_RLLIB_RUNNER}, or wrap its parallel form in ParallelPettingZooEnv."
+            f"every step. Cure: give its parallel form (most have a `parallel_env`), or {USE_RLLIB_RUNNER}."
         )
-    if isinstance(env, MultiAgentEnv):
-        return
-    is_pettingzoo = any(base.__name__ in ("ParallelEnv", "AECEnv") for base in type(env).__mro__)
-    cure = (
-        "wrap it in ray.rllib.env.wrappers.pettingzoo_env.ParallelPettingZooEnv"
-        if is_pettingzoo
-        else "derive the class from ray.rllib.env.multi_agent_env.MultiAgentEnv"
-    )
-    raise EnvironmentFault(
-        f"{name}: found a {type(env).__module__}.{type(env).__qualname__}, expected a MultiAgentEnv. "
-        f"Cure: {cure}."
-    )
+    if not isinstance(env, MultiAgentEnv):
+        raise EnvironmentFault(
+            f"{name}: found a {type(env).__module__}.{type(env).__qualname__}, expected a PettingZoo "
+            "ParallelEnv or an RLlib MultiAgentEnv. Cure: derive the class from one of them; "
+            "ray.rllib.env.multi_agent_env.make_multi_agent makes one of a single-agent environment."
+        )
 
 
 def _ordered_keys(env: MultiAgentEnv) -> tuple[Any, ...]:
     """Agent ids in an order that is the same in every process."""
-    if isinstance(env, ParallelPettingZooEnv):  # the wrapper copies its own list from a set
-        return tuple(env.par_env.possible_agents)
     found: Any = env.possible_agents or env.agents
     old_set = getattr(env, "_agent_ids", None)
     if isinstance(found, list | tuple) and not old_set:

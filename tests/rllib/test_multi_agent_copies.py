@@ -546,7 +546,7 @@ def test_copies_that_differ_are_refused() -> None:
 def test_other_kinds_of_environments_are_refused_with_the_wrapper_that_helps() -> None:
     import gymnasium
 
-    with pytest.raises(EnvironmentFault, match=r"CartPoleEnv, expected a MultiAgentEnv.*derive the class"):
+    with pytest.raises(EnvironmentFault, match=r"CartPoleEnv, expected a PettingZoo Paral.*derive the class"):
         MultiAgentEnvCopies(lambda config: gymnasium.make("CartPole-v1").unwrapped, {}, 1)
 
 
