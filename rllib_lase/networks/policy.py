@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
+from rllib_lase.action_spaces import choice_codes
 from rllib_lase.networks.layers import AgentLinear, Encoder, Identity, LogStd, first_linear, initialise
 
 #: Probability with which an untrained policy refuses gifts, where it may.
@@ -69,6 +71,32 @@ class RefusingActorHead(ActorHead):
         return torch.cat([actions, actions + refusal], -1)
 
 
+class CombinationsActorHead(ActorHead):
+    """Logits of A combinations from those of their parts: the parts are independent given the observation."""
+
+    def __init__(self, width: int, num_actions: int, sizes: Sequence[int]) -> None:
+        """Builds the layer.
+
+        Args:
+            width: Units of the layer below.
+            num_actions: A, the product of `sizes`.
+            sizes: How many choices each part has.
+        """
+        super().__init__(width, sum(sizes))
+        self.register_buffer("codes", torch.from_numpy(choice_codes(sizes)), persistent=False)
+        assert len(cast(Tensor, self.codes)) == num_actions
+
+    def joint(self) -> tuple[Tensor, Tensor]:
+        """A combination's row is the sum of its parts' rows."""
+        codes = cast(Tensor, self.codes)
+        return codes @ self.weight, codes @ self.bias
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits `(..., A)` of `(..., width)`."""
+        logits: Tensor = super().forward(features) @ cast(Tensor, self.codes).T
+        return logits
+
+
 class GaussianActorHead(ActorHead):
     """Means of D continuous actions, and standard deviations that do not depend on the observation."""
 
@@ -106,7 +134,7 @@ class PolicyNet(nn.Module):
         hidden_size: int | None,
         lstm_size: int | None,
         identity: Identity | None = None,
-        head: type[ActorHead] = ActorHead,
+        head: Callable[[int, int], ActorHead] = ActorHead,
     ) -> None:
         """Builds the network.
 
@@ -116,8 +144,9 @@ class PolicyNet(nn.Module):
             hidden_size: Units of the fully connected layer; None leaves it out.
             lstm_size: Units of the LSTM, or None for a feed-forward policy.
             identity: Whose it is, if agents share their parameters.
-            head: The actor's kind: `ActorHead`, `RefusingActorHead` where the second half of the actions are
-                the first with gifts refused, or `GaussianActorHead` for continuous actions.
+            head: Makes the actor from width and `num_actions`: `ActorHead`, `RefusingActorHead` where the
+                second half of the actions are the first with gifts refused, `CombinationsActorHead` where
+                actions have parts, or `GaussianActorHead` for continuous actions.
         """
         super().__init__()
         self.encoder = Encoder(obs_shape)

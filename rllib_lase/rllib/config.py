@@ -27,6 +27,7 @@ from rllib_lase.rllib.env_runner import BatchedEnvRunner
 from rllib_lase.rllib.joint_env import JointEnv
 from rllib_lase.rllib.learner import SocialLearner
 from rllib_lase.rllib.modules import SharingModules, SocialModule
+from rllib_lase.rllib.normalised import with_normalised_observations
 from rllib_lase.settings import MAX_SEED, Settings, SettingsError, setting_names, unknown_settings
 from rllib_lase.social.hook import JointSpaces, SocialHook
 
@@ -201,13 +202,13 @@ class SocialConfig(AlgorithmConfig):
         return RLModuleSpec(module_class=SocialModule)
 
     def adapt_env(self, env: JointEnv) -> JointEnv:
-        """The environment with the actions that the social preference adds, if it adds any."""
+        """The environment as networks read it, with the actions that the social preference adds, if any."""
         settings = self.settings()
 
         def table(num_actions: int, stay_action: int | None) -> NDArray[np.int64] | None:
             return self.hook_class.action_table(settings, num_actions, stay_action)
 
-        return with_added_actions(env, table)
+        return with_added_actions(with_normalised_observations(env), table)
 
     def joint_spaces(self, spaces: dict[str, Any]) -> JointSpaces:
         """The agents' spaces in order, from what runners report (module id -> pair of spaces)."""

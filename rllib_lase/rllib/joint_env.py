@@ -47,8 +47,9 @@ class JointEnv(abc.ABC):
         num_envs: B.
         agent_ids: The N agents in their fixed order.
         observation_spaces: One space per agent.
-        action_spaces: One space per agent: `Discrete` counted from 0 for all, or `Box(-1, 1, (D,))` of one D
-            for all, whatever the environment's own ranges are.
+        action_spaces: One space per agent: `Discrete` counted from 0 for all (of any size; `Combinations`
+            where an action has several parts), or `Box(-1, 1, (D,))` of one D for all, whatever the
+            environment's own ranges are.
         groups: Positions of agents whose observations share shape and dtype; every agent is in one group.
         count_names: Names of the C counted events.
         final_obs: Per group `(n, B, *obs)`; the last observation of the old episode, valid for copies whose

@@ -13,6 +13,7 @@ from typing import Any
 from gymnasium import Space
 from ray.rllib.env.multi_agent_env import MultiAgentEnv
 
+from rllib_lase.action_spaces import MAX_COMBINATIONS
 from rllib_lase.rllib.action_encoding import ActionEncoder, make_action_encoder
 from rllib_lase.rllib.joint_env import EnvironmentFault
 from rllib_lase.rllib.obs_encoding import ObsEncoder, make_encoder
@@ -129,9 +130,10 @@ def _action_encoder(space: Space[Any], name: str, key: Any) -> ActionEncoder:
         return make_action_encoder(space)
     except ValueError as error:
         raise EnvironmentFault(
-            f"{name}: action space of agent {key!r} is {error}; expected Discrete, or a Box of floats of "
-            "shape (D,) with finite bounds. Cure: number the actions (for MultiDiscrete, their combinations) "
-            f"or flatten and bound the Box in a wrapper of the environment, or {USE_RLLIB_RUNNER}."
+            f"{name}: action space of agent {key!r} is {error}; expected Discrete, MultiDiscrete or "
+            f"MultiBinary of at most {MAX_COMBINATIONS} combinations, or a Box of floats of shape (D,) with "
+            "finite bounds. Cure: number the actions, make the choices coarser, or flatten and bound the "
+            f"Box, in a wrapper of the environment, or {USE_RLLIB_RUNNER}."
         ) from error
 
 
@@ -140,9 +142,9 @@ def _require_one_kind(actions: tuple[ActionEncoder, ...], keys: tuple[Any, ...],
     if len({encoder.encoded.shape for encoder in actions}) > 1:
         found = ", ".join(f"{key!r}: {encoder.space}" for key, encoder in zip(keys, actions, strict=True))
         raise EnvironmentFault(
-            f"{name}: action spaces {found}; expected Discrete for all agents, or for all a Box of one "
-            "shape (D,). Cure: pad the Boxes to one shape, or turn each into a Discrete of a grid of its "
-            "values, in a wrapper of the environment."
+            f"{name}: action spaces {found}; expected discrete actions for all agents (they may differ), or "
+            "for all a Box of one shape (D,). Cure: pad the Boxes to one shape, or turn each into a "
+            "MultiDiscrete of a grid of its values, in a wrapper of the environment."
         )
 
 

@@ -163,7 +163,7 @@ class ParallelEnvAdapter(MultiAgentEnv):
                 if now is not known and now != known:
                     raise EnvironmentFault(
                         f"{call} of agent {agent!r} is now {now}, and was {known}; expected spaces that "
-                        "never change, since networks are built for them. Likely cause: the space is made from "
+                        "never change, since networks are built for them. Likely cause: it is made from "
                         "the state. Cure: build the largest one in __init__, and pad."
                     )
 

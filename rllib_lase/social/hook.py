@@ -7,8 +7,9 @@ Knows nothing of RLlib.
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar, cast
 
 import gymnasium as gym
@@ -17,7 +18,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rllib_lase.networks import ActorHead, GaussianActorHead, Identity, PolicyNet, RefusingActorHead
+from rllib_lase.action_spaces import Combinations
+from rllib_lase.networks import (
+    ActorHead,
+    CombinationsActorHead,
+    GaussianActorHead,
+    Identity,
+    PolicyNet,
+    RefusingActorHead,
+)
 from rllib_lase.rollout import JointRollout, TensorRollout
 from rllib_lase.settings import Settings
 
@@ -212,10 +221,13 @@ class SocialHook(abc.ABC):
     def make_policy(self, agent: int) -> PolicyNet:
         """The network that an agent acts with, freshly initialised."""
         size = self.spaces.continuous_size
-        head: type[ActorHead] = GaussianActorHead
+        head: Callable[[int, int], ActorHead] = GaussianActorHead
         if size is None:
-            size = int(cast("gym.spaces.Discrete[Any]", self.spaces.action_spaces[agent]).n)
+            space = cast("gym.spaces.Discrete[Any]", self.spaces.action_spaces[agent])
+            size = int(space.n)
             head = RefusingActorHead if self.refuses_gifts else ActorHead
+            if isinstance(space, Combinations):
+                head = partial(CombinationsActorHead, sizes=space.sizes)
         return PolicyNet(
             cast("tuple[int, ...]", self.spaces.observation_spaces[agent].shape),
             size,
