@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         SIConfig,
         SVOConfig,
     )
+    from rllib_lase.rllib.check_env import EnvReport, check_env
     from rllib_lase.rollout import JointRollout
     from rllib_lase.social import SocialHook
 
@@ -53,6 +54,7 @@ __all__ = [
     "LOLA",
     "SI",
     "SVO",
+    "EnvReport",
     "FixedShare",
     "FixedShareConfig",
     "GOConfig",
@@ -75,11 +77,17 @@ __all__ = [
     "SVOConfig",
     "SocialHook",
     "__version__",
+    "check_env",
     "register_env",
     "register_games",
 ]
 
-_ELSEWHERE = {"JointRollout": "rllib_lase.rollout", "SocialHook": "rllib_lase.social"}
+_ELSEWHERE = {
+    "EnvReport": "rllib_lase.rllib.check_env",
+    "JointRollout": "rllib_lase.rollout",
+    "SocialHook": "rllib_lase.social",
+    "check_env": "rllib_lase.rllib.check_env",
+}
 _LAZY = {
     name: _ELSEWHERE.get(name, "rllib_lase.rllib.algorithms")
     for name in __all__

@@ -93,7 +93,7 @@ def read_plan(words: Sequence[str]) -> tuple[RunPlan, Path, bool, int, str | Non
         raise UsageError(given.problems)
     check_owners(given, [learner])
     plan = make_plan(learner, game, game_params, given.values.get("seed", 0), given)
-    out = out_folder(given, f"runs/{game}/{plan.name}")
+    out = out_folder(given, f"runs/{game.replace(':', '-')}/{plan.name}")
     overwrite = given.values.get("overwrite", False)
     from rllib_lase.runs import creation_problem
 

@@ -146,17 +146,25 @@ def make_joint_env(
         ValueError: for an unknown name; a `mixed_motive.GameError`, which is one, for wrong parameters.
         EnvironmentFault: for an environment that the batched runner cannot serve.
     """
+    if isinstance(env, str) and env in mixed_motive.GAMES:
+        _refuse_taken(env_config, ("auto_reset", "first_env_index", "num_envs"))
+        return GameCopies(env, num_envs, first_env_index, **env_config)
+    creator, name = find_creator(env)
+    return MultiAgentEnvCopies(creator, env_config, num_envs, first_env_index, name)
+
+
+def find_creator(env: EnvLike) -> tuple[Callable[[EnvContext], Any], str]:
+    """What makes a copy of an environment of others, and the environment's name in messages.
+
+    Raises:
+        ValueError: for an unknown name, or what is none and cannot be called.
+    """
     if not isinstance(env, str):
         if not callable(env):
             raise ValueError(f"environment {env!r}: expected a name, a MultiAgentEnv class or a function")
-        name = getattr(env, "__qualname__", type(env).__qualname__)
-        return MultiAgentEnvCopies(env, env_config, num_envs, first_env_index, name)
-    if env in mixed_motive.GAMES:
-        _refuse_taken(env_config, ("auto_reset", "first_env_index", "num_envs"))
-        return GameCopies(env, num_envs, first_env_index, **env_config)
+        return env, getattr(env, "__qualname__", type(env).__qualname__)
     if is_import_path(env):
-        creator = functools.partial(make_multi_agent_env, load_env_fn(env))
-        return MultiAgentEnvCopies(creator, env_config, num_envs, first_env_index, env)
+        return functools.partial(make_multi_agent_env, load_env_fn(env)), env
     tune_registry = registry._global_registry
     if not tune_registry.contains(ENV_CREATOR, env):
         entries = [*tune_registry._to_flush, *tune_registry._registered]
@@ -166,6 +174,4 @@ def make_joint_env(
             "be registered first, rllib_lase.register_env(name, function), or named by where they are "
             "imported from, module:function."
         )
-    return MultiAgentEnvCopies(
-        tune_registry.get(ENV_CREATOR, env), env_config, num_envs, first_env_index, env
-    )
+    return tune_registry.get(ENV_CREATOR, env), env

@@ -41,6 +41,7 @@ class MultiAgentEnvCopies(JointEnv):
         num_envs: B.
         first_env_index: Index of the first copy over all runners; part of every copy's seed.
         name: The environment's name in messages.
+        thorough: Compare every value of every observation with its space; else in the first steps only.
 
     Raises:
         EnvironmentFault: if a copy cannot be made, or plays in a way that is not supported.
@@ -53,8 +54,10 @@ class MultiAgentEnvCopies(JointEnv):
         num_envs: int,
         first_env_index: int = 0,
         name: str = "environment",
+        thorough: bool = False,
     ) -> None:
         self.num_envs = num_envs
+        self._thorough = thorough
         self._report = FaultReport(name, num_envs, first_env_index)
         self._envs: list[MultiAgentEnv] = []
         context = env_config if isinstance(env_config, EnvContext) else EnvContext(dict(env_config), 0)
@@ -251,8 +254,8 @@ class MultiAgentEnvCopies(JointEnv):
 
     def _take_obs(self, i: int, b: int, obs: Any) -> None:
         encoder = self._roster.encoders[i]
-        thorough = self._report.episodes[b] == 0 and self._report.steps[b] <= _THOROUGH_STEPS
-        problem = encoder.problem(obs, bool(thorough))
+        early = self._report.episodes[b] == 0 and self._report.steps[b] <= _THOROUGH_STEPS
+        problem = encoder.problem(obs, self._thorough or bool(early))
         if problem is not None:
             self._report.wrong_obs(b, self._roster.keys[i], *problem)
         encoder.write(obs, self._agent_obs[i][b])

@@ -95,8 +95,8 @@ def _require_simultaneous_env(env: Any, name: str) -> None:
 
 def _ordered_keys(env: MultiAgentEnv) -> tuple[Any, ...]:
     """Agent ids in an order that is the same in every process."""
-    found: Any = env.possible_agents or env.agents
     old_set = getattr(env, "_agent_ids", None)
+    found: Any = env.possible_agents or env.agents or old_set or ()
     if isinstance(found, list | tuple) and not old_set:
         return tuple(found)
     # A set, or a list that `MultiAgentEnv.__init__` may have made from the set `_agent_ids`: sort it.
