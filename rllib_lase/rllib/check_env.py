@@ -126,8 +126,8 @@ def check_env(
     endless = [number for number, episode in enumerate(episodes) if episode.length is None]
     if endless:
         faults.append(
-            f"{name}: episode {endless[0]} is not over after {max_steps:,} steps of random play; expected one "
-            "horizon for all agents. Likely cause: the environment never ends by itself, or not for all. "
+            f"{name}: episode {endless[0]} is not over after {max_steps:,} steps of random play; expected "
+            "one horizon for all agents. Likely cause: the environment never ends by itself, or not for all. "
             "Cure: truncate everybody at a horizon (many take max_cycles), or check with a larger max_steps."
         )
     if not faults:
