@@ -271,3 +271,24 @@ def test_the_sr_policy_of_combinations_moves_every_part_to_what_pays():
         optimizer.step()
     probs = nets[0]["sr"].policy_inputs(torch.zeros(1, 3)).softmax(-1).detach()
     assert probs[0, np.ravel_multi_index((2, 0, 4), (4, 3, 5))] > 0.5
+
+
+@pytest.mark.parametrize("hook_class", [LASEHook, LASEUniformHook])
+def test_what_others_see_and_get_changes_nothing_that_an_agent_learns_or_gives(hook_class):
+    rollout, agent, found = rollout_of(num_steps=12, episode_length=6, leavers=True), 1, []
+    for blind in (False, True):
+        group = rollout.groups[0]
+        obs, rewards = group.obs.astype(np.float32), rollout.rewards.copy()
+        if blind:
+            others = [0, 2, 3]
+            obs[others], rewards[others] = np.nan, np.nan
+        seen = dataclasses.replace(rollout, rewards=rewards, groups=(dataclasses.replace(group, obs=obs),))
+        hook, nets = make(hook_class)
+        data = seen.to_tensors()
+        given = hook.rewards(data, nets, everywhere(data)).gift_weights[:, :, agent]
+        hook.observe(seen, nets)
+        losses = hook.losses(nets)
+        found.append((given, *(losses[name][agent] for name in losses)))
+    for plain, blinded in zip(*found, strict=True):
+        assert torch.equal(plain, blinded)
+        assert torch.isfinite(blinded).all()
