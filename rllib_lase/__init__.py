@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rllib_lase import _registration
 from rllib_lase._registration import register_games
+from rllib_lase.environments import register_env
 from rllib_lase.version import __version__
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         SIConfig,
         SVOConfig,
     )
+    from rllib_lase.rllib.check_env import EnvReport, check_env
     from rllib_lase.rllib.gift_config import with_gifts
     from rllib_lase.rllib.gift_exchange import GiftExchange
     from rllib_lase.rllib.learner_mixin import LASELearnerMixin, LASEPPOLearner
@@ -57,6 +59,7 @@ __all__ = [
     "LOLA",
     "SI",
     "SVO",
+    "EnvReport",
     "FixedShare",
     "FixedShareConfig",
     "GOConfig",
@@ -84,12 +87,15 @@ __all__ = [
     "SVOConfig",
     "SocialHook",
     "__version__",
+    "check_env",
     "load_policy",
+    "register_env",
     "register_games",
     "with_gifts",
 ]
 
 _ELSEWHERE = {
+    "EnvReport": "rllib_lase.rllib.check_env",
     "GiftExchange": "rllib_lase.rllib.gift_exchange",
     "JointRollout": "rllib_lase.rollout",
     "LASELearnerMixin": "rllib_lase.rllib.learner_mixin",
@@ -97,13 +103,14 @@ _ELSEWHERE = {
     "Population": "rllib_lase.rllib.population",
     "PopulationConfig": "rllib_lase.rllib.population",
     "SocialHook": "rllib_lase.social",
+    "check_env": "rllib_lase.rllib.check_env",
     "load_policy": "rllib_lase.policies",
     "with_gifts": "rllib_lase.rllib.gift_config",
 }
 _LAZY = {
     name: _ELSEWHERE.get(name, "rllib_lase.rllib.algorithms")
     for name in __all__
-    if name not in ("__version__", "register_games")
+    if name not in ("__version__", "register_env", "register_games")
 }
 
 _registration.install()

@@ -1,27 +1,32 @@
-"""The games in Tune's registry as soon as that exists, without importing Ray for it.
+"""The games, and what `register_env` was given, in Tune's registry as soon as that exists.
 
-`import rllib_lase` must stay quick, and Ray takes seconds. So a finder waits for the import of
-`ray.tune.registry`, by whomever, registers the games right after it and removes itself.
+`import rllib_lase` must stay quick, and Ray takes seconds: it is not imported here. So a finder waits for the
+import of `ray.tune.registry`, by whomever, registers the games right after it and removes itself.
 """
 
 from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ray.rllib.env.multi_agent_env import MultiAgentEnv
+
     from rllib_lase.rllib.game_env import GameEnv
 
 _REGISTRY = "ray.tune.registry"
 
+#: What `register_env` was given, by id.
+ENVIRONMENTS: dict[str, Callable[..., Any]] = {}
+
 
 def register_games() -> None:
-    """Registers every game of `mixed_motive` with Tune, under its id, as an RLlib environment.
+    """Registers every game of `mixed_motive`, and what `register_env` was given, with Tune, under its id.
 
     Happens by itself; imports Ray.
     """
@@ -31,6 +36,14 @@ def register_games() -> None:
 
     for game_id in mixed_motive.GAMES:
         register_env(game_id, functools.partial(create_game_env, game_id))
+    for env_id in ENVIRONMENTS:
+        publish(env_id)
+
+
+def publish(env_id: str) -> None:
+    """Puts an entry of `ENVIRONMENTS` into Tune's registry, if that has been imported."""
+    if _REGISTRY in sys.modules:
+        sys.modules[_REGISTRY].register_env(env_id, functools.partial(create_env, ENVIRONMENTS[env_id]))
 
 
 def create_game_env(game_id: str, env_config: Mapping[str, Any]) -> GameEnv:
@@ -38,6 +51,13 @@ def create_game_env(game_id: str, env_config: Mapping[str, Any]) -> GameEnv:
     from rllib_lase.rllib.game_env import GameEnv
 
     return GameEnv({"game": game_id, **env_config})
+
+
+def create_env(env_fn: Callable[..., Any], env_config: Mapping[str, Any]) -> MultiAgentEnv:
+    """The creator that Tune's registry has for what `register_env` was given."""
+    from rllib_lase.rllib.parallel_env import make_multi_agent_env
+
+    return make_multi_agent_env(env_fn, env_config)
 
 
 def install() -> None:

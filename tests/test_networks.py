@@ -107,7 +107,7 @@ def test_encoder_runs_once_per_observation_whatever_the_number_of_counterfactual
 
 def test_imagining_all_co_players_at_once_equals_imagining_them_one_by_one():
     torch.manual_seed(0)
-    net = ConversionNet((6, 5, 5), num_agents=3, hidden_size=16, binary=True).double()
+    net = ConversionNet((6, 5, 5), num_agents=3, hidden_size=16, unit_range=True).double()
     obs = torch.rand(5, 6, 5, 5, dtype=torch.float64)
     both = net.imagine(net.own_part(obs).unsqueeze(1), torch.tensor([0, 2]))
     assert both.shape == (5, 2, 6, 5, 5)

@@ -14,6 +14,7 @@ from rllib_lase.version import __version__
 
 COMMANDS = {
     "train": "train one algorithm on one game, evaluate it and write its report",
+    "check": "play an environment at random and say what is wrong with it",
     "compare": "train several algorithms with several seeds and put them into one table",
     "evaluate": "play episodes with a trained run",
     "crossplay": "play trained runs against each other, or focal against background players",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import mixed_motive
 from rllib_lase.cli.options import Option, Words, json_pair, one_of, pair, setting_options, whole_number
 from rllib_lase.command_lines import option_name
 from rllib_lase.defaults import EVALUATION_EPISODES, default_env_steps, default_optimizer, default_settings
+from rllib_lase.environments import is_import_path, load_env_fn
 from rllib_lase.registry import ALGORITHMS, STOCK, AlgorithmSpec, StockSpec, known_ids, resolve_algorithm
 from rllib_lase.registry.seating import Seating
 from rllib_lase.settings import Optimizer, Settings, SettingsError, closest, learner_name, setting_names
@@ -74,7 +76,7 @@ class RunPlan:
         return {
             "game": self.game,
             "game_params": dict(self.game_params),
-            "preset": self.game_params["preset"],
+            "preset": self.game_params.get("preset"),
             "algo": self.algo,
             "optimizer": self.optimizer,
             "seed": self.seed,
@@ -92,10 +94,12 @@ def game_options() -> list[Option]:
     """Which game, and how."""
     games = ", ".join(mixed_motive.GAMES)
     return [
-        Option("GAME", f"one of {games}", group="what to train"),
+        Option("GAME", f"one of {games}; or where an environment is imported from, module:function, such as "
+               "pettingzoo.sisl.pursuit_v5:parallel_env", group="what to train"),
         Option("--preset", "named set of the game's parameters [the game's first]", metavar="NAME",
                group="what to train"),
-        Option("--game-params", "parameters of the game to change, such as num_agents=5 view_radius=3",
+        Option("--game-params", "parameters of the game to change, such as num_agents=5 view_radius=3, or "
+               "the environment's options",
                pair, "NAME=VALUE", "what to train", many=True),
     ]  # fmt: skip
 
@@ -142,12 +146,29 @@ def check_game(words: Words) -> tuple[str, dict[str, Any]]:
         words.problems.append(f"GAME: missing; choose from {known}")
         return "", {}
     params = dict(words.values.get("game_params", ()))
+    if is_import_path(game):
+        words.problems += _path_problems(game, words)
+        return game, params
     preset = words.values.get("preset", params.pop("preset", None))
     problems = mixed_motive.check_params(game, preset, **params)
     words.problems += [_one_line(problem) for problem in problems]
     if game in mixed_motive.GAMES:
         preset = preset or mixed_motive.GAMES[game].default_preset
     return game, {"preset": preset, **params}
+
+
+def _path_problems(game: str, words: Words) -> list[str]:
+    """What is wrong with an environment's import path; modules of the present folder are found."""
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    problems = []
+    if "preset" in words.values:
+        problems.append("--preset: only our own games have presets; leave it out, or use --game-params")
+    try:
+        load_env_fn(game)
+    except ValueError as error:
+        problems.append(f"GAME: {error}")
+    return problems
 
 
 def check_learner(name: str, words: Words, option: str) -> Learner | None:

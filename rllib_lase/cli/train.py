@@ -103,7 +103,7 @@ def read_plan(words: Sequence[str]) -> tuple[RunPlan, Path, bool, int, str | Non
         learner, learners = found, [found]
     check_owners(given, learners)
     plan = make_plan(learner, game, game_params, given.values.get("seed", 0), given, seating=seating)
-    out = out_folder(given, f"runs/{game}/{plan.name}")
+    out = out_folder(given, f"runs/{game.replace(':', '-')}/{plan.name}")
     overwrite = given.values.get("overwrite", False)
     from rllib_lase.runs import creation_problem
 

@@ -35,5 +35,5 @@ def perspective_loss(
         cross_entropy = F.cross_entropy(
             logits.reshape(-1, logits.shape[-1]), co_player_actions.reshape(-1), reduction="none"
         ).reshape(batch)
-    distance = (imagined_obs - own_obs).abs().reshape(*batch, -1).sum(-1)
+    distance = (imagined_obs - own_obs).abs().flatten(len(batch)).sum(-1)
     return (1 - delta) * cross_entropy + delta * distance

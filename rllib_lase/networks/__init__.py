@@ -9,6 +9,7 @@ from rllib_lase.networks.layers import AgentLinear, Encoder, Identity, share_par
 from rllib_lase.networks.moa import MOANet
 from rllib_lase.networks.policy import (
     ActorHead,
+    CombinationsActorHead,
     GaussianActorHead,
     PolicyNet,
     PolicyOutput,
@@ -19,6 +20,7 @@ from rllib_lase.networks.sr import ContinuousSRNet, SRBase, SRNet
 __all__ = [
     "ActorHead",
     "AgentLinear",
+    "CombinationsActorHead",
     "ContinuousSRNet",
     "ConversionNet",
     "Encoder",

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import cast
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rllib_lase.networks.layers import CONV_CHANNELS, Encoder, Identity, first_linear, initialise
@@ -23,8 +27,9 @@ class ConversionNet(nn.Module):
         obs_shape: tuple[int, ...],
         num_agents: int,
         hidden_size: int,
-        binary: bool,
+        unit_range: bool | NDArray[np.bool_],
         identity: Identity | None = None,
+        one_hot_groups: Sequence[tuple[int, int]] = (),
     ) -> None:
         """Builds the network.
 
@@ -32,12 +37,17 @@ class ConversionNet(nn.Module):
             obs_shape: Shape of the agent's own observation.
             num_agents: N, length of the one-hot id.
             hidden_size: Units of the linear layers.
-            binary: Whether observations lie in [0, 1]: sigmoid output, biased towards 0; else linear.
+            unit_range: Whether observations lie in [0, 1], or `(*obs)` which of their numbers do: sigmoid
+                output there, biased towards 0; else linear.
             identity: Whose it is, if agents share their parameters.
+            one_hot_groups: Where in a flat observation one-hot codes begin and end: softmax output there.
         """
         super().__init__()
         self.obs_shape = obs_shape
-        self.binary = binary
+        bounded = np.broadcast_to(unit_range, obs_shape).reshape(-1).copy()
+        self._all_bounded, self._any_bounded = bool(bounded.all()), bool(bounded.any())
+        self.register_buffer("bounded", torch.from_numpy(bounded), persistent=False)
+        self.one_hot_groups = tuple(one_hot_groups)
         self.encoder = Encoder(obs_shape, CONV_CHANNELS[:1])
         self.fc1 = first_linear(self.encoder.out_features, hidden_size, identity)
         self.ids = nn.Parameter(torch.empty(num_agents, hidden_size))
@@ -46,8 +56,8 @@ class ConversionNet(nn.Module):
         initialise(self)
         bound = 1 / math.sqrt(self.encoder.out_features + num_agents)
         nn.init.uniform_(self.ids, -bound, bound)
-        if binary:
-            nn.init.constant_(self.out.bias, -2.0)
+        with torch.no_grad():
+            self.out.bias[torch.from_numpy(bounded)] = -2.0
 
     def own_part(self, obs: Tensor) -> Tensor:
         """First layer's pre-activation from the own observation `(M, *obs)`, `(M, hidden)`."""
@@ -65,6 +75,15 @@ class ConversionNet(nn.Module):
             `(..., *obs)`.
         """
         hidden = torch.relu(self.fc2(torch.relu(own_part + F.embedding(agents, self.ids))))
-        raw = self.out(hidden)
-        imagined: Tensor = (torch.sigmoid(raw) if self.binary else raw).unflatten(-1, self.obs_shape)
+        imagined: Tensor = self._in_range(self.out(hidden)).unflatten(-1, self.obs_shape)
         return imagined
+
+    def _in_range(self, raw: Tensor) -> Tensor:
+        """Every number brought into the range that observations have there."""
+        values = torch.sigmoid(raw) if self._any_bounded else raw
+        if self._any_bounded and not self._all_bounded:
+            values = torch.where(cast(Tensor, self.bounded), values, raw)
+        for begin, end in self.one_hot_groups:
+            code = raw[..., begin:end].softmax(-1)
+            values = torch.cat([values[..., :begin], code, values[..., end:]], -1)
+        return values

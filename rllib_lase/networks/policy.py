@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
-from typing import Any, NamedTuple, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Self, cast
 
 import torch
 from torch import Tensor, nn
 
+from rllib_lase.action_spaces import choice_codes
 from rllib_lase.networks.layers import AgentLinear, Encoder, Identity, LogStd, first_linear, initialise
 
 #: Probability with which an untrained policy refuses gifts, where it may.
@@ -70,6 +71,32 @@ class RefusingActorHead(ActorHead):
         return torch.cat([actions, actions + refusal], -1)
 
 
+class CombinationsActorHead(ActorHead):
+    """Logits of A combinations from those of their parts: the parts are independent given the observation."""
+
+    def __init__(self, width: int, num_actions: int, sizes: Sequence[int]) -> None:
+        """Builds the layer.
+
+        Args:
+            width: Units of the layer below.
+            num_actions: A, the product of `sizes`.
+            sizes: How many choices each part has.
+        """
+        super().__init__(width, sum(sizes))
+        self.register_buffer("codes", torch.from_numpy(choice_codes(sizes)), persistent=False)
+        assert len(cast(Tensor, self.codes)) == num_actions
+
+    def joint(self) -> tuple[Tensor, Tensor]:
+        """A combination's row is the sum of its parts' rows."""
+        codes = cast(Tensor, self.codes)
+        return codes @ self.weight, codes @ self.bias
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits `(..., A)` of `(..., width)`."""
+        logits: Tensor = super().forward(features) @ cast(Tensor, self.codes).T
+        return logits
+
+
 class GaussianActorHead(ActorHead):
     """Means of D continuous actions, and standard deviations that do not depend on the observation."""
 
@@ -108,6 +135,7 @@ class PolicyNet(nn.Module):
         lstm_size: int | None,
         identity: Identity | None = None,
         head: type[ActorHead] = ActorHead,
+        part_sizes: Sequence[int] | None = None,
     ) -> None:
         """Builds the network.
 
@@ -117,8 +145,10 @@ class PolicyNet(nn.Module):
             hidden_size: Units of the fully connected layer; None leaves it out.
             lstm_size: Units of the LSTM, or None for a feed-forward policy.
             identity: Whose it is, if agents share their parameters.
-            head: The actor's kind: `ActorHead`, `RefusingActorHead` where the second half of the actions are
-                the first with gifts refused, or `GaussianActorHead` for continuous actions.
+            head: The actor: `ActorHead`, `RefusingActorHead` where the second half of the actions are the
+                first with gifts refused, or `GaussianActorHead` for continuous actions.
+            part_sizes: Where actions are combinations of parts, how many choices each part has; the actor is
+                then a `CombinationsActorHead`.
         """
         super().__init__()
         self._built_from = {
@@ -128,6 +158,7 @@ class PolicyNet(nn.Module):
             "lstm_size": lstm_size,
             "identity": None if identity is None else list(identity),
             "head": head.__name__,
+            "part_sizes": None if part_sizes is None else list(part_sizes),
         }
         self.encoder = Encoder(obs_shape)
         width = self.encoder.out_features
@@ -137,7 +168,11 @@ class PolicyNet(nn.Module):
             width = hidden_size
         self.lstm = None if lstm_size is None else nn.LSTM(width, lstm_size)
         width = width if lstm_size is None else lstm_size
-        self.pi = head(width, num_actions)
+        self.pi: ActorHead = (
+            head(width, num_actions)
+            if part_sizes is None
+            else CombinationsActorHead(width, num_actions, part_sizes)
+        )
         self.vf = nn.Linear(width, 1)
         initialise(self)
         self.pi.start()
@@ -157,6 +192,7 @@ class PolicyNet(nn.Module):
             built_from["lstm_size"],
             None if identity is None else Identity(*identity),
             {head.__name__: head for head in heads}[built_from["head"]],
+            built_from["part_sizes"],
         )
 
     def heads(self, features: Tensor) -> PolicyOutput:

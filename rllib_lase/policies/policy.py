@@ -17,6 +17,7 @@ from rllib_lase.policies.spaces import read_space
 from rllib_lase.rllib.acting import GroupActor
 from rllib_lase.rllib.action_encoding import make_action_encoder
 from rllib_lase.rllib.obs_encoding import make_encoder
+from rllib_lase.rllib.obs_view import ObsView
 
 
 class PolicyError(ValueError):
@@ -59,7 +60,9 @@ class TrainedPolicy:
         self._table = None if table is None else np.asarray(table)
         net = PolicyNet.from_description(description["policy"])
         net.load_state_dict(dict(weights))
-        self._actor = GroupActor([net], self._encoder.encoded.shape)
+        self._view = ObsView(self._encoder.encoded) if description["normalised"] else None
+        shape = self._encoder.encoded.shape if self._view is None else self._view.space.shape
+        self._actor = GroupActor([net], shape)
         self._lstm_size: int | None = description["policy"]["lstm_size"]
         self._state: Tensor | None = None
         self._generator = np.random.default_rng(seed)
@@ -102,6 +105,7 @@ class TrainedPolicy:
 
         Returns:
             An action of `action_space`: an int, or an array `(D,)`. For a batch an array, `(B,)` or `(B, D)`.
+            An action of several parts is an array of its space's shape.
 
         Raises:
             PolicyError: if observations or numbers do not fit; nothing has changed then.
@@ -123,11 +127,11 @@ class TrainedPolicy:
         else:
             chosen = sample_actions(behaviour_probs(inputs, 0.0), draws).numpy()
         played = chosen if self._table is None else self._table[chosen]
-        actions = self._actions.decode(played)
+        actions = np.stack([self._actions.decode(each) for each in played])
         self.choices = chosen[0] if is_single else chosen
         if not is_single:
             return actions
-        return actions[0] if isinstance(self.action_space, spaces.Box) else int(actions[0])
+        return int(actions[0]) if isinstance(self.action_space, spaces.Discrete) else actions[0]
 
     def _read_obs(self, obs: Any) -> tuple[npt.NDArray[Any], bool]:
         """Observations as the network reads them, `(B, *obs)`, and whether it is a single one."""
@@ -153,11 +157,11 @@ class TrainedPolicy:
         batch = np.empty((len(items), *encoded.shape), encoded.dtype)
         for row, item in zip(batch, items, strict=True):
             self._encoder.write(item, row)
-        return batch, is_single
+        return batch if self._view is None else self._view(batch), is_single
 
     def _read_uniform(self, uniform: npt.ArrayLike | None, count: int, is_single: bool) -> Tensor:
         """Numbers `(B,)` or `(B, D)` to draw with."""
-        per_action = self.action_space.shape or ()
+        per_action = (self.action_space.shape or ()) if isinstance(self.action_space, spaces.Box) else ()
         if uniform is None:
             return torch.from_numpy(self._generator.random((count, *per_action), np.float32))
         numbers = np.asarray(uniform, np.float32)

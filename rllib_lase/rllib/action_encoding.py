@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 from gymnasium import Space, spaces
+from numpy.typing import NDArray
+
+from rllib_lase.action_spaces import MAX_COMBINATIONS, Combinations
 
 
 class ActionEncoder(abc.ABC):
@@ -62,6 +65,25 @@ class BoxActions(ActionEncoder):
         )
 
 
+class CombinedActions(ActionEncoder):
+    """The combinations of a MultiDiscrete or MultiBinary, numbered."""
+
+    encoded: Combinations
+
+    def __init__(self, space: spaces.MultiDiscrete | spaces.MultiBinary) -> None:
+        self.space = space
+        self._start: NDArray[Any] = np.zeros(space.shape, np.int64)
+        sizes: NDArray[Any] = np.full(space.shape, 2)
+        if isinstance(space, spaces.MultiDiscrete):
+            sizes, self._start = np.asarray(space.nvec), np.asarray(space.start)
+        self.encoded = Combinations(sizes.reshape(-1).tolist())
+
+    def decode(self, action: Any) -> Any:
+        """An array of the space's shape and dtype."""
+        choices = np.stack(np.unravel_index(int(action), self.encoded.sizes)).reshape(self._start.shape)
+        return (choices + self._start).astype(self.space.dtype)
+
+
 def make_action_encoder(space: Space[Any]) -> ActionEncoder:
     """The encoder of one agent's actions.
 
@@ -70,6 +92,12 @@ def make_action_encoder(space: Space[Any]) -> ActionEncoder:
     """
     if isinstance(space, spaces.Discrete):
         return DiscreteActions(space)
+    if isinstance(space, spaces.MultiDiscrete | spaces.MultiBinary):
+        combined = CombinedActions(space)
+        count = int(combined.encoded.n)
+        if count > MAX_COMBINATIONS:
+            raise ValueError(f"{space}, with {count} combinations, more than {MAX_COMBINATIONS}")
+        return combined
     if not isinstance(space, spaces.Box):
         raise ValueError(f"{space}")
     if not np.issubdtype(space.dtype, np.floating) or len(space.shape) != 1 or space.shape[0] == 0:

@@ -10,7 +10,9 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from rllib_lase.action_spaces import Combinations
 from rllib_lase.rllib.joint_env import JointEnv, JointStep
+from rllib_lase.settings import SettingsError
 
 #: Number of actions and the one that does nothing -> which action each of the agent's actions plays.
 TableOf = Callable[[int, int | None], NDArray[np.int64] | None]
@@ -47,6 +49,11 @@ class AddedActions(JointEnv):
     def own_spaces(self) -> Mapping[str, tuple[gym.Space[Any], gym.Space[Any]]]:
         """As `env`."""
         return self._env.own_spaces
+
+    @property
+    def normalises_observations(self) -> bool:
+        """As `env`."""
+        return self._env.normalises_observations
 
     @property
     def action_tables(self) -> Mapping[str, NDArray[np.int64]]:
@@ -90,10 +97,22 @@ def with_added_actions(env: JointEnv, table_of: TableOf) -> JointEnv:
     Args:
         env: Any copies; those with continuous actions stay as they are.
         table_of: Which action of `env` each of an agent's actions plays; None where none are added.
+
+    Raises:
+        SettingsError: if actions are to be added to such that have several parts.
     """
     if env.action_shape:
         return env
     sizes = [int(cast("gym.spaces.Discrete[Any]", env.action_spaces[agent]).n) for agent in env.agent_ids]
     tables = [table_of(size, env.stay_action) for size in sizes]
     present = [table for table in tables if table is not None]
+    combined = {agent: space for agent, space in env.action_spaces.items() if isinstance(space, Combinations)}
+    if present and combined:
+        raise SettingsError(
+            [
+                f"env: agents would get actions beside their own, and those of {', '.join(combined)} have "
+                f"several parts ({next(iter(combined.values()))}); choose an algorithm that adds no actions, "
+                "with refuse_gifts off"
+            ]
+        )
     return AddedActions(env, present) if len(present) == len(tables) else env

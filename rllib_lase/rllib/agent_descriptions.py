@@ -24,6 +24,7 @@ def describe_agents(env: JointEnv, module: MultiRLModule) -> dict[str, dict[str,
             "policy": cast(SocialModule, module[agent_id]).policy.description(),
             "observation_space": write_space(observation),
             "action_space": write_space(action),
+            "normalised": env.normalises_observations,
             "action_table": tables.get(agent_id),
         }
         for agent_id, (observation, action) in env.own_spaces.items()

@@ -7,8 +7,6 @@ leaves alone follow the game's tuned defaults.
 from __future__ import annotations
 
 import dataclasses
-import importlib
-import operator
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -30,6 +28,7 @@ from rllib_lase.rllib.env_runner import BatchedEnvRunner
 from rllib_lase.rllib.joint_env import JointEnv
 from rllib_lase.rllib.learner import SocialLearner
 from rllib_lase.rllib.modules import SharingModules, SocialModule
+from rllib_lase.rllib.normalised import with_normalised_observations
 from rllib_lase.rllib.policies import JointPolicy, StackedPolicies, module_nets
 from rllib_lase.settings import MAX_SEED, Optimizer, Settings, SettingsError, setting_names, unknown_settings
 from rllib_lase.social.hook import JointSpaces, SocialHook
@@ -126,7 +125,8 @@ class SocialConfig(AlgorithmConfig):
         """Sets the environment, and with it the defaults of all settings that were not set explicitly.
 
         Args:
-            env: A game id, a name registered with Tune, or a `MultiAgentEnv` class.
+            env: A game id, an id of `register_env` or of Tune's registry, an import path ("module:function"),
+                or a `MultiAgentEnv` class.
             **kwargs: As RLlib's; `env_config` holds the game's parameters.
         """
         if env is not None:
@@ -213,13 +213,13 @@ class SocialConfig(AlgorithmConfig):
         return RLModuleSpec(module_class=SocialModule)
 
     def adapt_env(self, env: JointEnv) -> JointEnv:
-        """The environment with the actions that the social preference adds, if it adds any."""
+        """The environment as networks read it, with the actions that the social preference adds, if any."""
         settings = self.settings()
 
         def table(num_actions: int, stay_action: int | None) -> NDArray[np.int64] | None:
             return self.hook_class.action_table(settings, num_actions, stay_action)
 
-        return with_added_actions(env, table)
+        return with_added_actions(with_normalised_observations(env), table)
 
     def make_policy(self, module: MultiRLModule, env: JointEnv) -> JointPolicy:
         """Who acts in the copies of one runner, with the agents' modules."""
@@ -298,15 +298,12 @@ class SocialConfig(AlgorithmConfig):
     def from_json(saved: dict[str, Any]) -> SocialConfig:
         """The config that `to_json` described.
 
-        An environment class is imported by its name; a registered name must be registered by the caller
-        first.
+        An environment is imported by its path; a registered name must be registered by the caller first.
         """
         spec = ALGORITHMS.get(saved["algo_id"]) or population_spec(())
         config = spec.config_class()()
         config.take_over(saved)
-        module, _, name = saved["env"].partition(":")
-        env = operator.attrgetter(name)(importlib.import_module(module)) if name else module
-        config.environment(env, env_config=saved["env_config"]).debugging(seed=saved["seed"])
+        config.environment(saved["env"], env_config=saved["env_config"]).debugging(seed=saved["seed"])
         settings = dict(saved["settings"])
         config.env_runners(**{key: settings.pop(key) for key in _RUNNER_SETTINGS})
         config.training(**settings).learners(num_learners=saved["num_learners"])
@@ -359,11 +356,11 @@ def _class_path(env: Any) -> str:
     Raises:
         CheckpointError: if no import finds it again.
     """
-    module, name = env.__module__, env.__qualname__
-    if module == "__main__" or "<" in name:
+    module, name = env.__module__, getattr(env, "__qualname__", type(env).__qualname__)
+    if module == "__main__" or "<" in name or not isinstance(env, type):
         raise CheckpointError(
-            f"a checkpoint cannot name the environment {module}.{name}, which no import finds again; "
-            "move it into a module, or register it with Tune and train by that name"
+            f"a checkpoint cannot name the environment {module}.{name}: no import finds a class there again. "
+            "Move the class into a module, or register_env() and train by the id"
         )
     return f"{module}:{name}"
 

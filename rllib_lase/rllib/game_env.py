@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,9 +15,11 @@ from ray.tune import registry
 from ray.tune.registry import ENV_CREATOR
 
 import mixed_motive
+from rllib_lase.environments import is_import_path, load_env_fn
 from rllib_lase.rllib.game_copies import GameCopies
 from rllib_lase.rllib.joint_env import JointEnv
 from rllib_lase.rllib.multi_agent_copies import MultiAgentEnvCopies
+from rllib_lase.rllib.parallel_env import make_multi_agent_env
 from rllib_lase.settings import suggestion
 
 EnvLike = str | type[MultiAgentEnv] | Callable[[EnvContext], Any]
@@ -132,8 +135,9 @@ def make_joint_env(
     """B copies of an environment, as the batched runner steps them.
 
     Args:
-        env: An id of `mixed_motive.GAMES`, a name in Tune's registry, a `MultiAgentEnv` class, or a function
-            that makes a `MultiAgentEnv` from an `EnvContext`.
+        env: An id of `mixed_motive.GAMES`, a name in Tune's registry, where `register_env` puts it, an import
+            path ("module:function"), a `MultiAgentEnv` class, or a function that makes a `MultiAgentEnv` or a
+            `ParallelEnv` from an `EnvContext`.
         env_config: The game's parameters (`preset` and `obs` among them), or the environment's options.
         num_envs: B.
         first_env_index: Index of the first copy over all runners.
@@ -142,21 +146,32 @@ def make_joint_env(
         ValueError: for an unknown name; a `mixed_motive.GameError`, which is one, for wrong parameters.
         EnvironmentFault: for an environment that the batched runner cannot serve.
     """
+    if isinstance(env, str) and env in mixed_motive.GAMES:
+        _refuse_taken(env_config, ("auto_reset", "first_env_index", "num_envs"))
+        return GameCopies(env, num_envs, first_env_index, **env_config)
+    creator, name = find_creator(env)
+    return MultiAgentEnvCopies(creator, env_config, num_envs, first_env_index, name)
+
+
+def find_creator(env: EnvLike) -> tuple[Callable[[EnvContext], Any], str]:
+    """What makes a copy of an environment of others, and the environment's name in messages.
+
+    Raises:
+        ValueError: for an unknown name, or what is none and cannot be called.
+    """
     if not isinstance(env, str):
         if not callable(env):
             raise ValueError(f"environment {env!r}: expected a name, a MultiAgentEnv class or a function")
-        name = getattr(env, "__qualname__", type(env).__qualname__)
-        return MultiAgentEnvCopies(env, env_config, num_envs, first_env_index, name)
-    if env in mixed_motive.GAMES:
-        _refuse_taken(env_config, ("auto_reset", "first_env_index", "num_envs"))
-        return GameCopies(env, num_envs, first_env_index, **env_config)
+        return env, getattr(env, "__qualname__", type(env).__qualname__)
+    if is_import_path(env):
+        return functools.partial(make_multi_agent_env, load_env_fn(env)), env
     tune_registry = registry._global_registry
     if not tune_registry.contains(ENV_CREATOR, env):
         entries = [*tune_registry._to_flush, *tune_registry._registered]
         known = [*mixed_motive.GAMES, *(key for category, key in entries if category == ENV_CREATOR)]
         raise ValueError(
             f"unknown environment {env!r}: {suggestion(env, dict.fromkeys(known))} Other environments must "
-            "be registered first: ray.tune.register_env(name, creator)."
+            "be registered first, rllib_lase.register_env(name, function), or named by where they are "
+            "imported from, module:function."
         )
-    creator: Callable[[EnvContext], Any] = tune_registry.get(ENV_CREATOR, env)
-    return MultiAgentEnvCopies(creator, env_config, num_envs, first_env_index, env)
+    return tune_registry.get(ENV_CREATOR, env), env

@@ -49,8 +49,9 @@ class JointEnv(abc.ABC):
         num_envs: B.
         agent_ids: The N agents in their fixed order.
         observation_spaces: One space per agent.
-        action_spaces: One space per agent: `Discrete` counted from 0 for all, or `Box(-1, 1, (D,))` of one D
-            for all, whatever the environment's own ranges are.
+        action_spaces: One space per agent: `Discrete` counted from 0 for all (of any size; `Combinations`
+            where an action has several parts), or `Box(-1, 1, (D,))` of one D for all, whatever the
+            environment's own ranges are.
         groups: Positions of agents whose observations share shape and dtype; every agent is in one group.
         count_names: Names of the C counted events.
         final_obs: Per group `(n, B, *obs)`; the last observation of the old episode, valid for copies whose
@@ -83,6 +84,11 @@ class JointEnv(abc.ABC):
     def own_spaces(self) -> Mapping[str, tuple[gym.Space[Any], gym.Space[Any]]]:
         """Per agent, the environment's own observation and action space, before any encoding."""
         return {a: (self.observation_spaces[a], self.action_spaces[a]) for a in self.agent_ids}
+
+    @property
+    def normalises_observations(self) -> bool:
+        """Whether the observations are `ObsView`'s of what encoders write, not what they write."""
+        return False
 
     @property
     def action_tables(self) -> Mapping[str, NDArray[np.int64]]:

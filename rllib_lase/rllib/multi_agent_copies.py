@@ -1,4 +1,4 @@
-"""`MultiAgentEnvCopies`: any RLlib `MultiAgentEnv` as a `JointEnv`, stepped copy by copy.
+"""`MultiAgentEnvCopies`: any RLlib `MultiAgentEnv` or PettingZoo `ParallelEnv` as a `JointEnv`, copy by copy.
 
 What an environment may get wrong is found here, where the agent, the copy and the step are known.
 """
@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from ray.rllib.env.env_context import EnvContext
 from ray.rllib.env.multi_agent_env import MultiAgentEnv
-from ray.rllib.env.wrappers.pettingzoo_env import ParallelPettingZooEnv
 
 from rllib_lase.rllib.joint_env import EnvironmentFault, JointEnv, JointStep, group_by_observation
 from rllib_lase.rllib.multi_agent_faults import FaultReport, as_number
 from rllib_lase.rllib.multi_agent_roster import read_roster
+from rllib_lase.rllib.parallel_env import as_multi_agent_env
 
 _RESET_PARTS = ("observations", "infos")
 _STEP_PARTS = ("observations", "rewards", "terminateds", "truncateds", "infos")
@@ -28,7 +28,7 @@ _THOROUGH_STEPS = 2
 
 
 class MultiAgentEnvCopies(JointEnv):
-    """B copies of a `MultiAgentEnv` in which all agents act in every step until they leave.
+    """B copies of a `MultiAgentEnv` or `ParallelEnv` in which all agents act in every step until they leave.
 
     Actions are discrete for all agents, or continuous of one size for all: policies act in [-1, 1], which is
     stretched to each agent's own box.
@@ -42,6 +42,7 @@ class MultiAgentEnvCopies(JointEnv):
         num_envs: B.
         first_env_index: Index of the first copy over all runners; part of every copy's seed.
         name: The environment's name in messages.
+        thorough: Compare every value of every observation with its space; else in the first steps only.
 
     Raises:
         EnvironmentFault: if a copy cannot be made, or plays in a way that is not supported.
@@ -54,14 +55,17 @@ class MultiAgentEnvCopies(JointEnv):
         num_envs: int,
         first_env_index: int = 0,
         name: str = "environment",
+        thorough: bool = False,
     ) -> None:
         self.num_envs = num_envs
+        self._thorough = thorough
         self._report = FaultReport(name, num_envs, first_env_index)
         self._envs: list[MultiAgentEnv] = []
         context = env_config if isinstance(env_config, EnvContext) else EnvContext(dict(env_config), 0)
         for b in range(num_envs):
             try:
-                self._envs.append(env_creator(context.copy_with_overrides(vector_index=b)))
+                made = env_creator(context.copy_with_overrides(vector_index=b))
+                self._envs.append(as_multi_agent_env(made))
             except Exception as error:
                 self._report.threw(b, "the constructor", error)
             roster = read_roster(self._envs[b], name)
@@ -170,10 +174,7 @@ class MultiAgentEnvCopies(JointEnv):
     ) -> NDArray[np.uint8] | None:
         """What the copy's own `render` returns, if that is a picture `(H, W, 3)`; gifts are not drawn."""
         del gifts
-        env = self._envs[env_index]
-        # ParallelPettingZooEnv.render hands on an argument that PettingZoo's render does not take.
-        source: Any = env.par_env if isinstance(env, ParallelPettingZooEnv) else env
-        picture = source.render()
+        picture = self._envs[env_index].render()
         if isinstance(picture, np.ndarray) and picture.ndim == 3 and picture.shape[2] == 3:
             return picture.astype(np.uint8, copy=False)
         return None
@@ -261,8 +262,8 @@ class MultiAgentEnvCopies(JointEnv):
 
     def _take_obs(self, i: int, b: int, obs: Any) -> None:
         encoder = self._roster.encoders[i]
-        thorough = self._report.episodes[b] == 0 and self._report.steps[b] <= _THOROUGH_STEPS
-        problem = encoder.problem(obs, bool(thorough))
+        early = self._report.episodes[b] == 0 and self._report.steps[b] <= _THOROUGH_STEPS
+        problem = encoder.problem(obs, self._thorough or bool(early))
         if problem is not None:
             self._report.wrong_obs(b, self._roster.keys[i], *problem)
         encoder.write(obs, self._agent_obs[i][b])

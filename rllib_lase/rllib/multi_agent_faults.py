@@ -61,8 +61,11 @@ class FaultReport:
     def threw(self, b: int, call: str, error: Exception) -> NoReturn:
         """Raises the fault for an exception of the environment, which is its `__cause__`."""
         when = "" if call == "the constructor" else f", {self._when(b, before_reset=False)}"
+        where = f"{self.name}, copy {b} (env index {self.first_env_index + b}){when}"
+        if isinstance(error, EnvironmentFault):
+            raise EnvironmentFault(f"{where}: {error}") from error
         raise EnvironmentFault(
-            f"{self.name}, copy {b} (env index {self.first_env_index + b}){when}: {call} threw "
+            f"{where}: {call} threw "
             f"{type(error).__name__}: {error}. Expected no exception. Likely cause: a fault in the "
             "environment, or a wrong env_config. Cure: see the exception above, which is the environment's."
         ) from error

@@ -12,11 +12,12 @@ from typing import Any
 
 from gymnasium import Space
 from ray.rllib.env.multi_agent_env import MultiAgentEnv
-from ray.rllib.env.wrappers.pettingzoo_env import ParallelPettingZooEnv, PettingZooEnv
 
+from rllib_lase.action_spaces import MAX_COMBINATIONS
 from rllib_lase.rllib.action_encoding import ActionEncoder, make_action_encoder
 from rllib_lase.rllib.joint_env import EnvironmentFault
 from rllib_lase.rllib.obs_encoding import ObsEncoder, make_encoder
+from rllib_lase.rllib.parallel_env import takes_turns
 
 #: Where environments that the batched runner cannot serve are served.
 USE_RLLIB_RUNNER = (
@@ -79,31 +80,23 @@ def read_roster(env: Any, name: str) -> Roster:
 
 
 def _require_simultaneous_env(env: Any, name: str) -> None:
-    if isinstance(env, PettingZooEnv):
+    if takes_turns(env):
         raise EnvironmentFault(
             f"{name}: agents act in turns (a PettingZoo AEC environment); expected that all agents act in "
-            f"every step. Cure: {USE_RLLIB_RUNNER}, or wrap its parallel form in ParallelPettingZooEnv."
+            f"every step. Cure: give its parallel form (most have a `parallel_env`), or {USE_RLLIB_RUNNER}."
         )
-    if isinstance(env, MultiAgentEnv):
-        return
-    is_pettingzoo = any(base.__name__ in ("ParallelEnv", "AECEnv") for base in type(env).__mro__)
-    cure = (
-        "wrap it in ray.rllib.env.wrappers.pettingzoo_env.ParallelPettingZooEnv"
-        if is_pettingzoo
-        else "derive the class from ray.rllib.env.multi_agent_env.MultiAgentEnv"
-    )
-    raise EnvironmentFault(
-        f"{name}: found a {type(env).__module__}.{type(env).__qualname__}, expected a MultiAgentEnv. "
-        f"Cure: {cure}."
-    )
+    if not isinstance(env, MultiAgentEnv):
+        raise EnvironmentFault(
+            f"{name}: found a {type(env).__module__}.{type(env).__qualname__}, expected a PettingZoo "
+            "ParallelEnv or an RLlib MultiAgentEnv. Cure: derive the class from one of them; "
+            "ray.rllib.env.multi_agent_env.make_multi_agent makes one of a single-agent environment."
+        )
 
 
 def _ordered_keys(env: MultiAgentEnv) -> tuple[Any, ...]:
     """Agent ids in an order that is the same in every process."""
-    if isinstance(env, ParallelPettingZooEnv):  # the wrapper copies its own list from a set
-        return tuple(env.par_env.possible_agents)
-    found: Any = env.possible_agents or env.agents
     old_set = getattr(env, "_agent_ids", None)
+    found: Any = env.possible_agents or env.agents or old_set or ()
     if isinstance(found, list | tuple) and not old_set:
         return tuple(found)
     # A set, or a list that `MultiAgentEnv.__init__` may have made from the set `_agent_ids`: sort it.
@@ -137,9 +130,10 @@ def _action_encoder(space: Space[Any], name: str, key: Any) -> ActionEncoder:
         return make_action_encoder(space)
     except ValueError as error:
         raise EnvironmentFault(
-            f"{name}: action space of agent {key!r} is {error}; expected Discrete, or a Box of floats of "
-            "shape (D,) with finite bounds. Cure: number the actions (for MultiDiscrete, their combinations) "
-            f"or flatten and bound the Box in a wrapper of the environment, or {USE_RLLIB_RUNNER}."
+            f"{name}: action space of agent {key!r} is {error}; expected Discrete, MultiDiscrete or "
+            f"MultiBinary of at most {MAX_COMBINATIONS} combinations, or a Box of floats of shape (D,) with "
+            "finite bounds. Cure: number the actions, make the choices coarser, or flatten and bound the "
+            f"Box, in a wrapper of the environment, or {USE_RLLIB_RUNNER}."
         ) from error
 
 
@@ -148,9 +142,9 @@ def _require_one_kind(actions: tuple[ActionEncoder, ...], keys: tuple[Any, ...],
     if len({encoder.encoded.shape for encoder in actions}) > 1:
         found = ", ".join(f"{key!r}: {encoder.space}" for key, encoder in zip(keys, actions, strict=True))
         raise EnvironmentFault(
-            f"{name}: action spaces {found}; expected Discrete for all agents, or for all a Box of one "
-            "shape (D,). Cure: pad the Boxes to one shape, or turn each into a Discrete of a grid of its "
-            "values, in a wrapper of the environment."
+            f"{name}: action spaces {found}; expected discrete actions for all agents (they may differ), or "
+            "for all a Box of one shape (D,). Cure: pad the Boxes to one shape, or turn each into a "
+            "MultiDiscrete of a grid of its values, in a wrapper of the environment."
         )
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from gymnasium import Space, spaces
 from numpy.typing import NDArray
 
+from rllib_lase.observations import EncodedBox
+
 _ENCODABLE = (
     spaces.Box,
     spaces.Discrete,
@@ -28,11 +30,11 @@ class ObsEncoder:
 
     A Box keeps its shape (`()` becomes `(1,)`); uint8 stays uint8, every other dtype becomes float32. All
     other spaces are flattened to one float32 vector as `gymnasium.spaces.flatten` does it: a Discrete is
-    one-hot, the parts of a Dict or Tuple stand one after the other. Values are never scaled.
+    one-hot, the parts of a Dict or Tuple stand one after the other. Values are not scaled here.
 
     Attributes:
         space: What the environment's observations belong to.
-        encoded: What the arrays belong to.
+        encoded: What the arrays belong to; an `EncodedBox` where they hold one-hot codes.
     """
 
     space: Space[Any]
@@ -73,7 +75,29 @@ def make_encoder(space: Space[Any]) -> ObsEncoder:
     dtype: type[Any] = np.uint8 if isinstance(space, spaces.Box) and space.dtype == np.uint8 else np.float32
     with np.errstate(over="ignore"):  # the bounds of an unbounded float64 Box become infinite
         low, high = flat.low.astype(dtype), flat.high.astype(dtype)
-    return ObsEncoder(space, spaces.Box(low, high, dtype=dtype))
+    encoded = spaces.Box(low, high, dtype=dtype)
+    codes = _codes(space, 0)[1]
+    return ObsEncoder(space, EncodedBox(encoded, tuple(codes)) if codes else encoded)
+
+
+def _codes(space: Space[Any], begin: int) -> tuple[int, list[tuple[int, int]]]:
+    """Where a part that begins there ends in the flat vector, and which one-hot codes it holds."""
+    if isinstance(space, spaces.Dict | spaces.Tuple):
+        parts = space.spaces.values() if isinstance(space, spaces.Dict) else space.spaces
+        found: list[tuple[int, int]] = []
+        for part in parts:
+            begin, codes = _codes(part, begin)
+            found += codes
+        return begin, found
+    sizes: list[int] = []
+    if isinstance(space, spaces.Discrete):
+        sizes = [int(space.n)]
+    elif isinstance(space, spaces.MultiDiscrete):
+        sizes = [int(size) for size in np.asarray(space.nvec).reshape(-1)]
+    if not sizes:
+        return begin + spaces.flatdim(space), []
+    ends = begin + np.cumsum(sizes)
+    return int(ends[-1]), [(int(end) - size, int(end)) for end, size in zip(ends, sizes, strict=True)]
 
 
 def _first_unsupported(space: Space[Any]) -> Space[Any] | None:

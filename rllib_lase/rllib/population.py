@@ -28,6 +28,7 @@ from rllib_lase.rllib.config import SocialConfig, refuse_continuous
 from rllib_lase.rllib.frozen import FrozenPolicy, frozen_key
 from rllib_lase.rllib.game_copies import GameCopies
 from rllib_lase.rllib.joint_env import JointEnv
+from rllib_lase.rllib.normalised import with_normalised_observations
 from rllib_lase.rllib.policies import JointPolicy, module_nets
 from rllib_lase.rllib.seats import SeatedPolicies
 from rllib_lase.rllib.shuffled_seats import ShuffledSeats
@@ -167,7 +168,7 @@ class PopulationConfig(SocialConfig):
     def adapt_env(self, env: JointEnv) -> JointEnv:
         """The environment, with agents that change places if they do."""
         if not self.shuffle_seats:
-            return env
+            return with_normalised_observations(env)
         if not isinstance(env, GameCopies):
             raise SettingsError(["shuffle_seats: only the games of mixed_motive can be shuffled"])
         return ShuffledSeats(env)

@@ -1,7 +1,8 @@
 """What Eq. 3 to 5 need to know of the kind of actions: what a co-player might have done, and how likely.
 
-With discrete actions that is every action. With continuous ones the sum over actions becomes a mean over
-`num_counterfactuals` fixed quantiles of pi_SR, so that the same rollout always gives the same gifts.
+With discrete actions that is every action. With continuous ones, and with many combinations of several
+choices, the sum over actions becomes a mean over `num_counterfactuals` fixed quantiles of pi_SR, so that the
+same rollout always gives the same gifts.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rllib_lase.core.distributions import gaussian_entropy, gaussian_logp
+from rllib_lase.action_spaces import choice_codes
+from rllib_lase.core.distributions import entropy, gaussian_entropy, gaussian_logp
 from rllib_lase.core.sr import sr_actor_loss_soft_q, sr_actor_loss_soft_q_points
 from rllib_lase.networks import ContinuousSRNet, SRBase, SRNet
 
@@ -30,8 +32,9 @@ class Prediction:
 
     Attributes:
         weights: `(M, J, S)`, probabilities of the S swapped actions that the sweep evaluates.
-        points: `(M, J, S - 1, D)`, those actions if they are continuous; the last one is what was done.
-        inputs: `(M, J, 2D)`, the Gaussian behind them; None if there is none.
+        points: `(M, J, S - 1, D)`, those actions if they are continuous, or `(M, J, S - 1)` if they are some
+            of many; the last one is what was done. None if they are all there are.
+        inputs: `(M, J, 2D)`, the Gaussian behind them, or `(M, J, A)` logits; None if there is none.
     """
 
     weights: Tensor
@@ -40,19 +43,13 @@ class Prediction:
 
 
 class ActionSweep(abc.ABC):
-    """One kind of actions, the same for all agents.
+    """One kind of actions, of one agent or several.
 
     Attributes:
         reported: Names of what `surprise` tells.
     """
 
     reported: ClassVar[tuple[str, ...]]
-
-    @abc.abstractmethod
-    def sr_net(
-        self, obs_shape: tuple[int, ...], num_agents: int, own: int, hidden_size: int, shared: bool
-    ) -> SRBase:
-        """A fresh SR network of agent `own`."""
 
     @abc.abstractmethod
     def expected(self, inputs: Tensor) -> Prediction:
@@ -87,12 +84,6 @@ class DiscreteSweep(ActionSweep):
     def __init__(self, num_actions: int) -> None:
         self._num_actions = num_actions
 
-    def sr_net(
-        self, obs_shape: tuple[int, ...], num_agents: int, own: int, hidden_size: int, shared: bool
-    ) -> SRBase:
-        """With a table of embeddings."""
-        return SRNet(obs_shape, (self._num_actions,) * num_agents, own, hidden_size, shared)
-
     def expected(self, inputs: Tensor) -> Prediction:
         """The probabilities of pi_SR."""
         return Prediction(inputs.softmax(-1))
@@ -124,6 +115,90 @@ class DiscreteSweep(ActionSweep):
         return sr_actor_loss_soft_q(inputs, q_own, temperature)
 
 
+class CombinationsSweep(DiscreteSweep):
+    """Some of the many combinations of several choices.
+
+    That is K combinations whose choices are, part by part, the K quantiles of what is expected, in orders of
+    their own, weighted alike; and, for the spread of Q, K that go from end to end of every part, and the
+    action that was taken, with weight 0. Exact for the marginals as far as they are multiples of 1/K.
+
+    Args:
+        sizes: Choices of each part.
+        num_points: K.
+    """
+
+    def __init__(self, sizes: tuple[int, ...], num_points: int) -> None:
+        super().__init__(math.prod(sizes))
+        self._sizes = sizes
+        self._codes = torch.from_numpy(choice_codes(sizes))
+        strides = [math.prod(sizes[part + 1 :]) for part in range(len(sizes))]
+        self._strides = torch.tensor(strides)
+        ranks = torch.from_numpy(_ranks(num_points, len(sizes)))
+        self._quantiles = ((ranks + 0.5) / num_points).float()
+        ends = (ranks * (torch.tensor(sizes) - 1) / (num_points - 1)).round().long()
+        self._span = (ends * self._strides).sum(-1)
+        self._weights = torch.cat([torch.full((num_points,), 1 / num_points), torch.zeros(num_points + 1)])
+
+    def expected(self, inputs: Tensor) -> Prediction:
+        """Quantiles of each part's probabilities under pi_SR."""
+        return self._prediction(inputs.softmax(-1) @ self._codes.to(inputs.device), inputs)
+
+    def uniform(self, steps: int, co_players: int, device: torch.device) -> Prediction:
+        """Quantiles of uniform parts."""
+        shares = torch.cat([torch.full((size,), 1 / size) for size in self._sizes]).to(device)
+        return self._prediction(shares.expand(steps, co_players, -1), None)
+
+    def _prediction(self, marginals: Tensor, inputs: Tensor | None) -> Prediction:
+        """Of parts with these probabilities, `(M, J, sum(sizes))`, one part after the other."""
+        device, quantiles = marginals.device, self._quantiles.to(marginals.device)
+        points = torch.zeros((*marginals.shape[:-1], len(quantiles)), dtype=torch.int64, device=device)
+        for part, probs in enumerate(marginals.split(list(self._sizes), -1)):
+            bounds = probs.cumsum(-1)[..., None, :-1]
+            points += (bounds <= quantiles[:, part, None]).sum(-1) * int(self._strides[part])
+        span = self._span.to(device).expand_as(points)
+        weights = self._weights.to(device).expand(*points.shape[:-1], -1)
+        return Prediction(weights, torch.cat([points, span], -1), inputs)
+
+    def swaps(
+        self, sr: SRBase, features: Tensor, actions: Tensor, agents: Tensor, predicted: Prediction
+    ) -> tuple[Tensor, Tensor]:
+        """Quantiles, combinations from end to end, and the action that was taken."""
+        points = cast(Tensor, predicted.points)
+        q_joint, q_points = cast(SRNet, sr).q_choices(features, actions, agents, points)
+        taken = q_joint[:, None, None].expand(-1, len(agents), 1)
+        return q_joint, torch.cat([q_points, taken], -1)
+
+    def surprise(self, predicted: Prediction, actions: Tensor) -> dict[str, Tensor]:
+        """Probability of what was done, and minus its logarithm."""
+        if predicted.inputs is None:
+            nats = torch.full(actions.shape, math.log(self._num_actions), device=actions.device)
+        else:
+            logp = predicted.inputs.log_softmax(-1)
+            nats = -logp.gather(-1, actions.unsqueeze(-1)).squeeze(-1)
+        return {"predicted_action_prob": (-nats).exp(), "predicted_action_cross_entropy": nats}
+
+    def soft_q_loss(
+        self, sr: SRBase, features: Tensor, actions: Tensor, inputs: Tensor, temperature: float
+    ) -> Tensor:
+        """Each part in turn over all its choices, the other parts as they were executed."""
+        agents = torch.tensor([sr.own], device=actions.device)
+        with torch.no_grad():
+            options = self._one_part_changed(actions[:, sr.own]).unsqueeze(1)
+            q_options = cast(SRNet, sr).q_choices(features, actions, agents, options)[1].squeeze(1)
+        logp = inputs.log_softmax(-1)
+        marginals = logp.exp() @ self._codes.to(actions.device)
+        return -(marginals * q_options).sum(-1) - temperature * entropy(logp)
+
+    def _one_part_changed(self, actions: Tensor) -> Tensor:
+        """`(M, sum(sizes))`: actions `(M,)` with every choice of the first part, of the second, and so on."""
+        options = []
+        for size, stride in zip(self._sizes, self._strides.tolist(), strict=True):
+            present = actions // stride % size
+            choices = torch.arange(size, device=actions.device)
+            options.append((actions - present * stride)[:, None] + choices * stride)
+        return torch.cat(options, -1)
+
+
 class ContinuousSweep(ActionSweep):
     """K quantiles of what is expected, weighted alike, and what spans the box for the spread of Q.
 
@@ -142,12 +217,6 @@ class ContinuousSweep(ActionSweep):
         self._uniform = (2 * quantiles - 1).float()
         self._span = (2 * ranks / (num_points - 1) - 1).float()
         self._weights = torch.cat([torch.full((num_points,), 1 / num_points), torch.zeros(num_points + 1)])
-
-    def sr_net(
-        self, obs_shape: tuple[int, ...], num_agents: int, own: int, hidden_size: int, shared: bool
-    ) -> SRBase:
-        """With a linear map of each action."""
-        return ContinuousSRNet(obs_shape, num_agents, self._size, own, hidden_size, shared)
 
     def expected(self, inputs: Tensor) -> Prediction:
         """Quantiles of pi_SR's Gaussian."""

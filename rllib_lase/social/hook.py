@@ -17,7 +17,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rllib_lase.networks import ActorHead, GaussianActorHead, Identity, PolicyNet, RefusingActorHead
+from rllib_lase.action_spaces import Combinations
+from rllib_lase.networks import (
+    ActorHead,
+    GaussianActorHead,
+    Identity,
+    PolicyNet,
+    RefusingActorHead,
+)
 from rllib_lase.rollout import JointRollout, TensorRollout
 from rllib_lase.settings import Settings
 
@@ -226,8 +233,9 @@ class SocialHook(abc.ABC):
         """The network that an agent acts with, freshly initialised."""
         size = self.spaces.continuous_size
         head: type[ActorHead] = GaussianActorHead
+        space = self.spaces.action_spaces[agent]
         if size is None:
-            size = int(cast("gym.spaces.Discrete[Any]", self.spaces.action_spaces[agent]).n)
+            size = int(cast("gym.spaces.Discrete[Any]", space).n)
             head = RefusingActorHead if self.refuses_gifts else ActorHead
         return PolicyNet(
             cast("tuple[int, ...]", self.spaces.observation_spaces[agent].shape),
@@ -236,6 +244,7 @@ class SocialHook(abc.ABC):
             self.settings.lstm_size if self.settings.use_lstm else None,
             self.identity(agent),
             head,
+            space.sizes if isinstance(space, Combinations) else None,
         )
 
     def identity(self, agent: int) -> Identity | None:

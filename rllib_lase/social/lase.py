@@ -5,12 +5,12 @@ How the networks learn is in `sr_training`.
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, cast
 
-import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -25,12 +25,14 @@ from rllib_lase.core.relationships import (
     smooth_relationships,
 )
 from rllib_lase.networks import ConversionNet, SRBase
+from rllib_lase.observations import in_unit_range, one_hot_groups
 from rllib_lase.registry.lase import LASESettings
 from rllib_lase.rollout import JointRollout, TensorRollout
 from rllib_lase.settings import Settings
-from rllib_lase.social.action_sweep import ActionSweep, ContinuousSweep, DiscreteSweep, Prediction
+from rllib_lase.social.action_sweep import Prediction
 from rllib_lase.social.hook import JointSpaces, LearntRewards, Moments, Networks, SocialHook
-from rllib_lase.social.sr_training import SRTraining
+from rllib_lase.social.partners import ActionKinds, Partners
+from rllib_lase.social.sr_training import PredictsFrom, SRTraining
 from rllib_lase.social.visibility import visible_co_players
 
 #: Steps of one pass of the counterfactual sweep; bounds memory at (N - 1) * |A| * hidden_size floats per
@@ -73,24 +75,17 @@ class LASEHook(SocialHook):
 
     continuous_actions: ClassVar[bool] = True
     visible_fields: ClassVar[frozenset[str]] = frozenset({"actions", "active"})
-    takes_perspective: ClassVar[bool] = True
+    predicts_from: ClassVar[PredictsFrom] = "imagined"
     settings: LASESettings
 
     def __init__(self, settings: LASESettings, spaces: JointSpaces, seed: int | None) -> None:
         super().__init__(settings, spaces, seed)
-        _require_common_actions(spaces)
-        self._sweep: ActionSweep
-        if spaces.continuous_size is None:
-            num_actions = int(cast("gym.spaces.Discrete[Any]", spaces.action_spaces[0]).n)
-            # Actions of the game: where gifts can be refused, agents have twice as many.
-            self._num_actions = num_actions // (2 if settings.refuse_gifts else 1)
-            self._sweep = DiscreteSweep(self._num_actions)
-        else:
-            self._sweep = ContinuousSweep(spaces.continuous_size, settings.num_counterfactuals)
-        self._others = [
-            torch.tensor([j for j in range(spaces.num_agents) if j != i]) for i in range(spaces.num_agents)
-        ]
-        self._training = SRTraining(settings, self._sweep, spaces.num_agents, seed)
+        if spaces.num_agents < 2:
+            raise ValueError(
+                f"LASE needs at least 2 agents to give to; the environment has {spaces.agent_ids}"
+            )
+        self._kinds = ActionKinds(spaces, settings.refuse_gifts, settings.num_counterfactuals)
+        self._training = SRTraining(settings, self._kinds, self.predicts_from, spaces.num_agents, seed)
 
     @classmethod
     def action_table(
@@ -129,11 +124,13 @@ class LASEHook(SocialHook):
         space, hidden = self.spaces.observation_spaces[agent], self.settings.hidden_size
         shape, num_agents = cast("tuple[int, ...]", space.shape), self.spaces.num_agents
         modules: dict[str, nn.Module] = {
-            "sr": self._sweep.sr_net(shape, num_agents, agent, hidden, self.shares_parameters)
+            "sr": self._kinds.sr_net(
+                shape, agent, hidden, self.shares_parameters, self.predicts_from != "nothing"
+            )
         }
-        if self.takes_perspective:
+        if self.predicts_from == "imagined":
             modules["conversion"] = ConversionNet(
-                shape, num_agents, hidden, _is_unit_range(space), self.identity(agent)
+                shape, num_agents, hidden, in_unit_range(space), self.identity(agent), one_hot_groups(space)
             )
         return modules
 
@@ -188,28 +185,31 @@ class LASEHook(SocialHook):
             return _Steps(obs, actions.clamp(-1, 1), None)
         if not self.settings.refuse_gifts:
             return _Steps(obs, actions, None)
-        refused = (rollout.actions >= self._num_actions).permute(1, 2, 0)
-        return _Steps(obs, actions % self._num_actions, refused)
+        num_actions = cast(Tensor, self._kinds.num_actions).to(actions.device)
+        refused = (rollout.actions >= num_actions[:, None, None]).permute(1, 2, 0)
+        return _Steps(obs, actions % num_actions, refused)
 
     def _infer(self, steps: _Steps, networks: Sequence[Networks], where: Tensor) -> _Inferred:
         """Eq. 3 for the givers and steps `(N, T, B)` that are wanted."""
         num_agents = self.spaces.num_agents
         shape = (len(steps.actions), num_agents, num_agents)
         fractions = torch.zeros(shape, device=where.device)
-        surprise = {name: torch.zeros_like(fractions) for name in self._sweep.reported}
+        surprise = {name: torch.zeros_like(fractions) for name in self._kinds.sweeps[0].reported}
         seen = torch.ones_like(fractions, dtype=torch.bool)
         for agent in self.agents:
-            nets, others = networks[agent], self._others[agent].to(where.device)
+            nets, partners = networks[agent], self._kinds.partners(agent, where.device)
             wanted = where[agent].reshape(-1).nonzero().squeeze(-1)
-            for rows in wanted.split(SWEEP_CHUNK) if len(wanted) else ():
-                predicted = self._predicted(agent, nets, steps, rows)
-                shares = self._fractions(agent, nets, steps, rows, predicted)
+            chunks = wanted.split(SWEEP_CHUNK) if len(wanted) else ()
+            for rows, group in itertools.product(chunks, partners):
+                others = group.agents
+                predicted = self._predicted(agent, nets, steps, rows, group)
+                shares = self._fractions(agent, nets, steps, rows, group, predicted)
                 if self.settings.mask_unseen:
                     seen[rows, agent] = visible_co_players(steps.obs[agent][rows], num_agents)
                     shares = torch.where(seen[rows[:, None], agent, others], shares, 0.0)
                 fractions[rows[:, None], agent, others] = shares
                 taken = steps.actions[rows[:, None], others]
-                for name, values in self._sweep.surprise(predicted, taken).items():
+                for name, values in group.sweep.surprise(predicted, taken).items():
                     surprise[name][rows[:, None], agent, others] = values
         grid = where.shape[1:]
         return _Inferred(
@@ -219,12 +219,12 @@ class LASEHook(SocialHook):
         )
 
     def _fractions(
-        self, agent: int, nets: Networks, steps: _Steps, rows: Tensor, predicted: Prediction
+        self, agent: int, nets: Networks, steps: _Steps, rows: Tensor, group: Partners, predicted: Prediction
     ) -> Tensor:
-        """Shares that one agent would give each co-player, `(M, N - 1)`. Source: Eq. 3."""
-        sr, others = cast(SRBase, nets["sr"]), self._others[agent].to(rows.device)
+        """Shares that one agent would give each co-player of a group, `(M, J)`. Source: Eq. 3."""
+        sr = cast(SRBase, nets["sr"])
         features = sr.encoder(steps.obs[agent][rows].float())
-        q_joint, q_swaps = self._sweep.swaps(sr, features, steps.actions[rows], others, predicted)
+        q_joint, q_swaps = group.sweep.swaps(sr, features, steps.actions[rows], group.agents, predicted)
         agents, smallest = self.spaces.num_agents, self.settings.min_q_spread
         if self.settings.relationship_scale == "range":
             relationship = relationships(q_joint, q_swaps, predicted.weights, agents, smallest)
@@ -233,12 +233,17 @@ class LASEHook(SocialHook):
             relationship = scaled_relationships(q_joint, q_swaps, predicted.weights, agents, scale, smallest)
         return clip_relationships(relationship)
 
-    def _predicted(self, agent: int, nets: Networks, steps: _Steps, rows: Tensor) -> Prediction:
-        """What the agent would do in each co-player's place. Source: Section 4.2."""
+    def _predicted(
+        self, agent: int, nets: Networks, steps: _Steps, rows: Tensor, group: Partners
+    ) -> Prediction:
+        """What the agent would do in each co-player's place; where that has other actions, what it expects.
+
+        Source: Section 4.2.
+        """
         sr, conversion = cast(SRBase, nets["sr"]), cast(ConversionNet, nets["conversion"])
-        obs, others = steps.obs[agent][rows].float(), self._others[agent].to(rows.device)
-        imagined = conversion.imagine(conversion.own_part(obs).unsqueeze(1), others)
-        return self._sweep.expected(_acted_upon(sr, imagined))
+        obs = steps.obs[agent][rows].float()
+        imagined = conversion.imagine(conversion.own_part(obs).unsqueeze(1), group.agents)
+        return group.sweep.expected(_acted_upon(sr, imagined, group.like))
 
     def _smoothed(
         self, fractions: Tensor, rollout: TensorRollout, carry: Tensor | None
@@ -288,7 +293,8 @@ class LASEHook(SocialHook):
         if self.spaces.continuous_size is not None:
             rollout = replace(rollout, actions=rollout.actions.clip(-1, 1))
         elif self.settings.refuse_gifts:
-            rollout = replace(rollout, actions=rollout.actions % self._num_actions)
+            num_actions = cast(Tensor, self._kinds.num_actions).numpy()
+            rollout = replace(rollout, actions=rollout.actions % num_actions[:, None, None])
         self._training.observe(rollout)
 
     def updates_due(self, round_index: int) -> int:
@@ -300,7 +306,7 @@ class LASEHook(SocialHook):
         groups: dict[str, list[Tensor]] = defaultdict(list)
         for agent in self.agents:
             groups["sr"].append(self._training.sr_loss(agent, networks[agent]))
-            if self.takes_perspective:
+            if self.predicts_from == "imagined":
                 groups["conversion"].append(self._training.conversion_loss(agent, networks[agent]))
         return {group: torch.stack(losses) for group, losses in groups.items()}
 
@@ -316,18 +322,20 @@ class LASEHook(SocialHook):
 class LASEUniformHook(LASEHook):
     """LASE without perspective taking: co-players are predicted to act uniformly (the paper's LASE w/o)."""
 
-    takes_perspective: ClassVar[bool] = False
+    predicts_from: ClassVar[PredictsFrom] = "nothing"
 
-    def _predicted(self, agent: int, nets: Networks, steps: _Steps, rows: Tensor) -> Prediction:
+    def _predicted(
+        self, agent: int, nets: Networks, steps: _Steps, rows: Tensor, group: Partners
+    ) -> Prediction:
         """All actions alike."""
-        del nets
-        return self._sweep.uniform(len(rows), len(self._others[agent]), rows.device)
+        del agent, nets, steps
+        return group.sweep.uniform(len(rows), len(group.agents), rows.device)
 
 
 class LASEOracleHook(LASEHook):
     """LASE whose SR policy is read at co-players' true observations instead of imagined ones (Table 8)."""
 
-    takes_perspective: ClassVar[bool] = False
+    predicts_from: ClassVar[PredictsFrom] = "true"
     visible_fields: ClassVar[frozenset[str]] = LASEHook.visible_fields | {"obs"}
 
     def __init__(self, settings: LASESettings, spaces: JointSpaces, seed: int | None) -> None:
@@ -344,10 +352,13 @@ class LASEOracleHook(LASEHook):
                 "own shape"
             )
 
-    def _predicted(self, agent: int, nets: Networks, steps: _Steps, rows: Tensor) -> Prediction:
+    def _predicted(
+        self, agent: int, nets: Networks, steps: _Steps, rows: Tensor, group: Partners
+    ) -> Prediction:
         """What the agent would do, had it seen what each co-player saw."""
-        seen = [steps.obs[j][rows].float() for j in self._others[agent].tolist()]
-        return self._sweep.expected(_acted_upon(cast(SRBase, nets["sr"]), torch.stack(seen, 1)))
+        del agent
+        seen = [steps.obs[j][rows].float() for j in group.agents.tolist()]
+        return group.sweep.expected(_acted_upon(cast(SRBase, nets["sr"]), torch.stack(seen, 1), group.like))
 
 
 class LASESharedHook(LASEHook):
@@ -361,25 +372,8 @@ class LASESharedHook(LASEHook):
     shares_parameters: ClassVar[bool] = True
 
 
-def _acted_upon(sr: SRBase, obs: Tensor) -> Tensor:
-    """The SR policy's `action_dist_inputs` `(M, N - 1, ...)` at observations `(M, N - 1, *obs)`."""
-    flat = sr.policy_inputs(sr.encoder(obs.flatten(0, 1)))
+def _acted_upon(sr: SRBase, obs: Tensor, like: int) -> Tensor:
+    """`action_dist_inputs` `(M, J, ...)` of pi_SR's head for `like` at observations `(M, J, *obs)`."""
+    flat = sr.head_inputs(sr.policy_hidden(sr.encoder(obs.flatten(0, 1))), like)
     inputs: Tensor = flat.unflatten(0, obs.shape[:2])
     return inputs
-
-
-def _is_unit_range(space: gym.Space[Any]) -> bool:
-    """Whether all observations lie in [0, 1], so that the conversion network's output is a sigmoid."""
-    return isinstance(space, gym.spaces.Box) and bool((space.low >= 0).all() and (space.high <= 1).all())
-
-
-def _require_common_actions(spaces: JointSpaces) -> None:
-    if spaces.num_agents < 2:
-        raise ValueError(f"LASE needs at least 2 agents to give to; the environment has {spaces.agent_ids}")
-    if any(space != spaces.action_spaces[0] for space in spaces.action_spaces):
-        found = ", ".join(f"{a}: {s}" for a, s in zip(spaces.agent_ids, spaces.action_spaces, strict=True))
-        raise ValueError(
-            f"LASE needs one action space for all agents, found {found}; an agent can only ask what it would "
-            "do in a co-player's place if it has the same actions. Pad the action spaces to the same "
-            "size, or train with IndependentConfig or GOConfig"
-        )

@@ -101,7 +101,7 @@ def test_a_foreign_environment_resumes_with_new_episodes_that_continue_nothing()
     twin.set_sampling_state(runner.get_sampling_state())
     after = twin.sample_rollout(9, 0.0)
     assert (after.lane_steps > before.lane_steps + 9).all(), "a gap, so that the replay joins nothing"
-    assert np.array_equal(after.obs_of(0)[0, :, 0], np.zeros(4)), "a new episode"
+    assert np.array_equal(after.obs_of(0)[0, :, 0], np.full(4, 0.5)), "a new episode: 0 in [-100, 100]"
     assert not np.array_equal(after.obs_of(0)[0], before.obs_of(0)[0]), "and another one than the first"
 
 

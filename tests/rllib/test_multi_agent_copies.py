@@ -495,7 +495,7 @@ def test_a_truncation_without_the_last_observation_is_refused() -> None:
         ),
         (
             {"action_spaces": dict.fromkeys(AGENTS, spaces.Box(0, 1, (2, 2)))},
-            r"action space of agent 'walker_2' is Box.*shape \(2, 2\).*expected Discrete, or a Box.*flatten",
+            r"action space of agent 'walker_2' is Box.*shape \(2, 2\).*expected Discrete, Multi.*flatten",
         ),
         (
             {"action_spaces": dict.fromkeys(AGENTS, spaces.Box(0, 5, (2,), np.int64))},
@@ -507,7 +507,7 @@ def test_a_truncation_without_the_last_observation_is_refused() -> None:
         ),
         (
             {"action_spaces": {**dict.fromkeys(AGENTS, spaces.Box(0, 1, (2,))), "cook": spaces.Discrete(3)}},
-            r"'cook': Discrete\(3\); expected Discrete for all agents, or for all a Box.*Cure",
+            r"'cook': Discrete\(3\); expected discrete actions for all agents .*a Box.*Cure",
         ),
         (
             {
@@ -519,8 +519,8 @@ def test_a_truncation_without_the_last_observation_is_refused() -> None:
             r"'cook': Box.*\(1,\).*Cure: pad the Boxes to one shape",
         ),
         (
-            {"action_spaces": dict.fromkeys(AGENTS, spaces.MultiDiscrete([2, 2]))},
-            "is MultiDiscrete.*expected Discrete",
+            {"action_spaces": dict.fromkeys(AGENTS, spaces.MultiDiscrete([100, 100]))},
+            r"is MultiDiscrete\(\[100 100\]\), with 10000 combinations.*Cure.*coarser",
         ),
         (
             {"observation_spaces": dict.fromkeys(AGENTS, spaces.Dict({"said": spaces.Text(5)}))},
@@ -546,7 +546,7 @@ def test_copies_that_differ_are_refused() -> None:
 def test_other_kinds_of_environments_are_refused_with_the_wrapper_that_helps() -> None:
     import gymnasium
 
-    with pytest.raises(EnvironmentFault, match=r"CartPoleEnv, expected a MultiAgentEnv.*derive the class"):
+    with pytest.raises(EnvironmentFault, match=r"CartPoleEnv, expected a PettingZoo Paral.*derive the class"):
         MultiAgentEnvCopies(lambda config: gymnasium.make("CartPole-v1").unwrapped, {}, 1)
 
 

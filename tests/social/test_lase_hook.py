@@ -163,12 +163,6 @@ def test_losses_are_zero_while_nothing_was_observed_with_a_successor():
     assert hook.losses(nets)["sr"].abs().max() == 0
 
 
-def test_different_action_spaces_are_refused_by_name():
-    spaces = JointSpaces(("a", "b"), (OBS, OBS), (gym.spaces.Discrete(5), gym.spaces.Discrete(3)))
-    with pytest.raises(ValueError, match=r"a: Discrete\(5\), b: Discrete\(3\)"):
-        LASEHook(LASESettings(), spaces, 0)
-
-
 def test_a_single_agent_has_nobody_to_give_to():
     spaces = JointSpaces(("solo",), (OBS,), (gym.spaces.Discrete(5),))
     with pytest.raises(ValueError, match="at least 2 agents"):
