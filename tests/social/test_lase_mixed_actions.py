@@ -144,7 +144,7 @@ def test_heads_for_others_actions_learn_what_those_do_and_nothing_else_learns_fr
     imitation = sum(hook._training._imitation_loss(i, nets[i], foreign[i]) for i in range(4))
     assert all(g is None for g in torch.autograd.grad(imitation, rest, allow_unused=True, retain_graph=True))
     optimizer = torch.optim.Adam(heads, lr=3e-2)
-    for _ in range(150):
+    for _ in range(300):
         optimizer.zero_grad()
         hook.losses(nets)["sr"].sum().backward()
         optimizer.step()
@@ -265,7 +265,7 @@ def test_the_sr_policy_of_combinations_moves_every_part_to_what_pays():
     pays = ((first == 2) + (second == 0) + (third == 4)).astype(np.float32)
     hook.observe(dataclasses.replace(rollout, rewards=pays), nets)
     optimizer = torch.optim.Adam([p for own in nets for p in own["sr"].parameters()], lr=1e-2)
-    for _ in range(150):
+    for _ in range(300):
         optimizer.zero_grad()
         hook.losses(nets)["sr"].sum().backward()
         optimizer.step()
