@@ -169,7 +169,8 @@ def test_a_run_without_a_checkpoint_has_no_frozen_agents(tmp_path) -> None:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, RunFolder]:
     """A mixed population in the prisoner's dilemma; and one whose second agent is the first one's learner."""
     folder = tmp_path_factory.mktemp("runs")
-    settings = {"rounds_per_iteration": 1, "num_envs_per_env_runner": 2, "hidden_size": 8}
+    small = {"rounds_per_iteration": 1, "num_envs_per_env_runner": 2, "hidden_size": 8}
+    settings = {**small, "record_fraction": 1.0}
     common = {"game": "ipd", "algo": "population", "env_steps": 40, "evaluation_episodes": 3}
     first = train(
         TrainSpec(
