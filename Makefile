@@ -5,6 +5,8 @@ PYTHON ?= python3
 # build where PyTorch's index is out of reach; any is the package index's build, on Linux the one for GPUs.
 TORCH_BUILD ?= cpu
 PYTEST_ARGS ?=
+# Tests at a time; files stay whole, since tests of a file share what they train.
+TEST_JOBS ?= 2
 
 # Twice quiet: errors only, no chatter about indexes.
 PIP := .venv/bin/python -m pip --disable-pip-version-check install -qq
@@ -24,7 +26,7 @@ demo: $(RUNTIME) ## Cleanup with LASE, with selfish agents and with a group opti
 	.venv/bin/lase compare cleanup --algos lase,independent,go --seeds 2 --out runs/demo
 
 test: $(DEV) ## all tests but the long ones
-	.venv/bin/python -m pytest $(PYTEST_ARGS)
+	.venv/bin/python -m pytest -n $(TEST_JOBS) --dist loadfile $(PYTEST_ARGS)
 
 test-learning: $(DEV) ## the long tests: most train until an effect of the paper shows
 	PYTHONHASHSEED=0 .venv/bin/python -m pytest -m learning -rP $(PYTEST_ARGS)

