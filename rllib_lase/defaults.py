@@ -32,7 +32,7 @@ ENV_STEPS: Mapping[str, int] = {
     "cleanup": 300_000,
     "coingame": 400_000,
     "snowdrift": 300_000,
-    "stag_hunt": 450_000,
+    "stag_hunt": 1_500_000,
     "matrix": 500_000,
     "escape_room": 200_000,
 }
@@ -91,7 +91,8 @@ _GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "num_envs_per_env_runner": 128,
             "rollout_fragment_length": 30,
             "rounds_per_iteration": 2,
-            "entropy_coeff": 0.03,
+            "entropy_coeff": 0.1,
+            "entropy_coeff_end": 0.01,
             "sr_policy_rule": "soft_q",
             "sr_num_updates": 4,
         },
