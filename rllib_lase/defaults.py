@@ -62,6 +62,12 @@ _ON_A_MAP: Mapping[str, Any] = {"only_when_visible": True}
 _LASE_FAMILY = ("lase", "lase_uniform", "lase_oracle", "lase_shared")
 
 _FAST: Mapping[str, Any] = {"lr": 2e-3, "lr_end": 2e-4, "entropy_coeff": 0.03, "entropy_coeff_end": 0.03}
+_FAST_TO_THE_END: Mapping[str, Any] = {
+    "lr": 2e-3,
+    "lr_end": 2e-3,
+    "entropy_coeff": 0.01,
+    "entropy_coeff_end": 0.01,
+}
 _SVO_NEAR_SELFISH: Mapping[str, Any] = {"svo_form": "linear", "svo_degrees": 15.0}
 
 _GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
@@ -121,6 +127,20 @@ _GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "sr_update_frequency": 2,
         },
         "ppo": {},
+        **dict.fromkeys(_LASE_FAMILY, {**_FAST, "sr_policy_rule": "eq5"}),
+        "fixed_share": {**_FAST, "share": 0.75},
+        "go": _FAST,
+        "ia": {"entropy_coeff": 0.05, "entropy_coeff_end": 0.05, "ia_alpha": 0.0, "ia_beta": 0.5},
+        "independent": {"lr": 5e-4, "lr_end": 5e-5, "entropy_coeff": 0.003, "entropy_coeff_end": 0.003},
+        "si": {
+            "lr": 5e-4,
+            "lr_end": 5e-5,
+            "entropy_coeff": 0.03,
+            "entropy_coeff_end": 0.03,
+            "influence_weight_end": 1.0,
+            "moa_num_updates": 4,
+        },
+        "svo": {"entropy_coeff": 0.05, "entropy_coeff_end": 0.05, "svo_form": "linear", "svo_degrees": 60.0},
         "lola": {
             "gamma": 0.96,
             "lambda_": 0.5,
@@ -142,6 +162,11 @@ _GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         },
         "a2c": {"rounds_per_iteration": 50},
         "ppo": {},
+        **dict.fromkeys(_LASE_FAMILY, {**_FAST_TO_THE_END, "sr_policy_rule": "soft_q"}),
+        "fixed_share": {**_FAST_TO_THE_END, "share": 0.25},
+        "go": _FAST_TO_THE_END,
+        "ia": {"entropy_coeff": 0.03, "entropy_coeff_end": 0.03, "ia_alpha": 0.0, "ia_beta": 0.5},
+        "svo": {**_FAST_TO_THE_END, **_SVO_NEAR_SELFISH},
     },
 }
 

@@ -36,7 +36,7 @@ ENV_STEPS: Mapping[str, int] = {
     "coingame": 150_000,
     "snowdrift": 100_000,
     "stag_hunt": 150_000,
-    "ipd": 100_000,
+    "ipd": 200_000,
     "escape_room": 60_000,
 }
 SCORED_SHARE = 0.2

@@ -17,10 +17,13 @@ pytestmark = [
 ]
 
 
-def trained(folder: Path, game: str, algo: str, seed: int, env_steps: int | None = None) -> dict[str, Any]:
+def trained(
+    folder: Path, game: str, algo: str, seed: int, env_steps: int | None = None, **game_params: Any
+) -> dict[str, Any]:
     """The summary of a run with the game's own settings and, unless given, the game's own budget."""
     out = folder / f"{algo}-{seed}"
-    summary = train(TrainSpec(game=game, algo=algo, out=out, seed=seed, env_steps=env_steps)).summary()
+    spec = TrainSpec(game=game, algo=algo, out=out, seed=seed, env_steps=env_steps, game_params=game_params)
+    summary = train(spec).summary()
     seen = {
         name: summary[name]
         for name in ("collective_reward", "equality_after_gifting", "cooperation_rate_per_agent")
@@ -32,9 +35,9 @@ def trained(folder: Path, game: str, algo: str, seed: int, env_steps: int | None
 
 @pytest.mark.parametrize("seed", [3, 4])
 def test_lase_clears_more_snowdrifts_than_independent_learners(tmp_path: Path, seed: int) -> None:
-    lase = trained(tmp_path, "snowdrift", "lase", seed, 300_000)
-    independent = trained(tmp_path, "snowdrift", "independent", seed, 300_000)
-    assert lase["collective_reward"] >= 95
+    lase = trained(tmp_path, "snowdrift", "lase", seed, 600_000)
+    independent = trained(tmp_path, "snowdrift", "independent", seed, 600_000)
+    assert lase["collective_reward"] >= 105
     assert lase["collective_reward"] > independent["collective_reward"]
 
 
@@ -55,6 +58,24 @@ def test_lase_cleans_the_river_and_shares_the_apples(tmp_path: Path, seed: int) 
     assert lase["collective_reward"] >= 40
     assert lase["equality_after_gifting"] >= 0.70
     assert independent["collective_reward"] < 5
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_lase_leaves_coins_to_their_owners_more_often_than_independent_learners(
+    tmp_path: Path, seed: int
+) -> None:
+    lase = trained(tmp_path, "coingame", "lase", seed)
+    independent = trained(tmp_path, "coingame", "independent", seed)
+    assert lase["collective_reward"] >= 9
+    assert lase["collective_reward"] > independent["collective_reward"]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_lase_hunts_stags_where_independent_learners_settle_for_hares(tmp_path: Path, seed: int) -> None:
+    lase = trained(tmp_path, "stag_hunt", "lase", seed, preset="lase_repository")
+    independent = trained(tmp_path, "stag_hunt", "independent", seed, preset="lase_repository")
+    assert lase["collective_reward"] >= 16
+    assert independent["collective_reward"] < 8
 
 
 @pytest.mark.parametrize("seed", [3, 4])
