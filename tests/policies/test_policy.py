@@ -3,10 +3,12 @@
 import copy
 import json
 import shutil
+from typing import ClassVar
 
 import gymnasium as gym
 import numpy as np
 import pytest
+from ray.tune import register_env
 
 import rllib_lase
 from rllib_lase.policies import PolicyError
@@ -18,6 +20,7 @@ from rllib_lase.run_schema import RunError
 from rllib_lase.runs import RunFolder
 from tests.interpreter import run_python
 from tests.policies.saved import BOXES, add_checkpoint, make_runner, save_run
+from tests.rllib.test_mixed_spaces import OBSERVED, Ship
 from tests.synthetic_runs import run_config
 
 CASES = [
@@ -61,6 +64,38 @@ def test_actions_on_a_thousand_observations_are_those_of_the_training_runner(alg
         np.testing.assert_array_equal(actions[active], encoder.decode(played)[active])
         assert all(own_actions.contains(action) for action in actions)
     assert rollout.dones.any()
+
+
+class LoggedShip(Ship):
+    """Agents with spaces of all kinds, and what each was shown."""
+
+    crews: ClassVar[list["LoggedShip"]] = []
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.shown = []
+        self.crews.append(self)
+
+    def _look(self):
+        self.shown.append(super()._look())
+        return self.shown[-1]
+
+
+@pytest.mark.parametrize("agent_id", OBSERVED)
+def test_images_boxes_and_dicts_of_others_are_read_as_the_environment_shows_them(agent_id, tmp_path):
+    register_env("logged_ship", LoggedShip)
+    LoggedShip.crews.clear()
+    runner = make_runner("independent", "logged_ship", num_envs=1)
+    save_run(tmp_path / "run", runner)
+    rollout, uniform = sampled(runner, 3)
+    agent = rollout.agent_ids.index(agent_id)
+    shown = max((crew.shown for crew in LoggedShip.crews), key=len)
+    assert len(shown) == 4
+    policy = rllib_lase.load_policy(tmp_path / "run", agent_id)
+    for t in range(3):
+        action = policy.act(shown[t][agent_id], uniform[t, agent, 0])
+        assert policy.action_space.contains(action)
+        assert policy.choices == rollout.actions[agent, t, 0]
 
 
 def test_one_observation_gives_one_action_of_the_space(tmp_path):
