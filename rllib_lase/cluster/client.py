@@ -41,6 +41,7 @@ JOB_ENVIRONMENT = {
 #: The states of a job that has not ended.
 RUNNING = ("PENDING", "RUNNING")
 
+_CHATTY = ("dashboard.modules.dashboard_sdk", "dashboard.modules.job.sdk", "_private.runtime_env.packaging")
 _CONNECT_SECONDS = 10.0
 _POLL_SECONDS = 1.0
 _TUNNEL = "`ray dashboard CLUSTER.yaml` or `ssh -L 8265:127.0.0.1:8265 HEAD` makes a tunnel"
@@ -133,8 +134,8 @@ class Cluster:
         import ray
         from ray.job_submission import JobSubmissionClient
 
-        for name in ("ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk"):
-            logging.getLogger(name).setLevel(logging.WARNING)
+        for name in _CHATTY:
+            logging.getLogger(f"ray.{name}").setLevel(logging.WARNING)
         with self._explained():
             self._client = JobSubmissionClient(self.address)
         there = self._client._server_ray_version
