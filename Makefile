@@ -28,8 +28,8 @@ demo: $(RUNTIME) ## Cleanup with LASE, with selfish agents and with a group opti
 test: $(DEV) ## all tests but the long ones
 	.venv/bin/python -m pytest -n $(TEST_JOBS) --dist loadfile $(PYTEST_ARGS)
 
-test-learning: $(DEV) ## the long tests: most train until an effect of the paper shows
-	PYTHONHASHSEED=0 .venv/bin/python -m pytest -m learning -rP $(PYTEST_ARGS)
+test-learning: $(DEV) ## the long tests: most train until an effect of the paper shows, some start clusters
+	PYTHONHASHSEED=0 .venv/bin/python -m pytest -m "learning or cluster" -rP $(PYTEST_ARGS)
 
 lint: $(DEV) ## ruff (rules and format) and mypy
 	.venv/bin/ruff check

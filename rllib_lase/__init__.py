@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from rllib_lase import _registration
+from rllib_lase import _registration, _source_tree  # noqa: F401 - the second finds the games
 from rllib_lase._registration import register_games
 from rllib_lase.environments import register_env
 from rllib_lase.version import __version__

@@ -21,6 +21,8 @@ COMMANDS = {
     "render": "play an episode with a trained run and draw who gave whom how much",
     "export": "write a trained run's policies into a folder, with a model card",
     "report": "write the report of a run or a comparison again",
+    "submit": "run a command as a job on a Ray cluster and bring its results home",
+    "doctor": "say what of this machine, or of a cluster, would stop a run, and the cure",
 }
 """The subcommands; each is a module of this package with a function `run(words) -> exit code`."""
 
@@ -38,6 +40,7 @@ _EXAMPLES = """examples:
 USAGE_ERROR, FAILED, INTERRUPTED = 2, 1, 130
 
 _EXPLAINED_ERRORS = {
+    "ClusterError": "rllib_lase.cluster.client",
     "CheckpointError": "rllib_lase.rllib.checkpoint_tree",
     "EnvironmentFault": "rllib_lase.rllib.joint_env",
     "GameError": "mixed_motive",

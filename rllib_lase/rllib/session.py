@@ -1,11 +1,13 @@
-"""A local Ray for the length of a command."""
+"""Ray for the length of a command: a local one, or the cluster that the environment names."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import ray
 import torch
@@ -13,27 +15,36 @@ import torch
 
 @contextlib.contextmanager
 def ray_session(num_cpus: int = 1) -> Iterator[None]:
-    """A quiet local Ray with one thread per process; one that already runs is used and left alone.
+    """A quiet Ray with one thread per process; one that already runs is used and left alone.
+
+    Where `RAY_ADDRESS` names a cluster, as it does in every Ray job, that cluster is used.
 
     Args:
-        num_cpus: Processes that may work at a time, this one among them.
+        num_cpus: Processes that may work at a time on a local Ray, this one among them.
     """
     torch.set_num_threads(1)
     if ray.is_initialized():
         yield
         return
-    environment = {"PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED", "0"), "OMP_NUM_THREADS": "1"}
     logging.getLogger("ray.rllib").setLevel(logging.ERROR)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    local = {"address": "local", "num_cpus": num_cpus, "include_dashboard": False}
+    where: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else local
     ray.init(
-        address="local",
-        num_cpus=num_cpus,
-        include_dashboard=False,
+        **where,
         log_to_driver=False,
         logging_level="ERROR",
-        runtime_env={"env_vars": environment},
+        runtime_env={"env_vars": _environment()},
     )
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _environment() -> dict[str, str]:
+    """What Ray's processes need beside what the job sets already: Ray refuses what is set twice."""
+    environment = {"PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED", "0"), "OMP_NUM_THREADS": "1"}
+    job = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}"))
+    given = (job.get("runtime_env") or {}).get("env_vars") or {}
+    return {name: value for name, value in environment.items() if name not in given}

@@ -1,0 +1,157 @@
+"""`lase submit`: a `lase` command as a job on a Ray cluster, its log here, its results brought home."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rllib_lase.cli.options import Option, UsageError, Words, pair, print_help, read_words, whole_number
+from rllib_lase.settings import closest
+
+if TYPE_CHECKING:
+    from rllib_lase.cluster.client import Cluster, JobOrder
+
+_DESCRIPTION = """Runs `lase COMMAND ...` on a Ray cluster by Ray Jobs: sends our code, prints the job's id
+and its log, and brings home the files that the command wrote. Options of submit stand before COMMAND.
+Ctrl-C leaves the job running; --stop ends it, and what it had learnt is saved. The cluster needs Ray and the
+other packages; cluster/ has files that make one, docs/cluster.md says how."""
+_EXAMPLE = """examples:
+  lase submit train cleanup --seed 3
+  lase submit --storage s3://bucket/lase --no-wait train cleanup
+  lase submit --stop JOB_ID
+  lase submit --results JOB_ID --fetch home"""
+#: What makes no sense as a job.
+_NOT_A_JOB = ("submit", "doctor")
+
+
+def run(words: Sequence[str]) -> int:
+    """Runs the command; returns its exit code."""
+    own, command = _split(words)
+    if {"-h", "--help"} & set(own) or not words:
+        print_help("lase submit", _DESCRIPTION, _options(), _EXAMPLE)
+        return 0
+    given = read_words(own, _options())
+    order = _order(given, command)
+    if given.problems:
+        raise UsageError(given.problems)
+    from rllib_lase.cluster.client import DEFAULT_ADDRESS, Cluster
+
+    address = given.values.get("address") or os.environ.get("RAY_API_SERVER_ADDRESS") or DEFAULT_ADDRESS
+    cluster = Cluster(address)
+    if "stop" in given.values:
+        return _stop(cluster, given.values["stop"])
+    if order is None:
+        return _bring(cluster, given.values["results"], given)
+    return _submit(cluster, order, given)
+
+
+def _options() -> list[Option]:
+    return [
+        Option("--address", "the dashboard of the cluster, http://HOST:8265 [RAY_API_SERVER_ADDRESS, else "
+               "http://127.0.0.1:8265, which is also where a tunnel ends]", str, "URL"),
+        Option("--fetch", "folder that results are brought to [., unless there is a --storage]", str, "DIR"),
+        Option("--storage", "where the cluster uploads results, in a folder JOB_ID: s3://..., gs://... or a "
+               "folder that all nodes mount", str, "URI"),
+        Option("--working-dir", "folder to send along, with environments or runs of your own that the "
+               "command names [none]", str, "DIR"),
+        Option("--env", "environment variables of the job", pair, "NAME=VALUE", many=True),
+        Option("--cpus", "CPUs that the command itself needs, beside its env runners and learners [1]",
+               whole_number(0), "N"),
+        Option("--gpus", "GPUs that it needs [0]", whole_number(0), "N"),
+        Option("--no-wait", "leave once the job is submitted"),
+        Option("--results", "fetch the results of a job that has ended", str, "JOB_ID",
+               "instead of a COMMAND"),
+        Option("--stop", "end a job; what it had learnt is saved", str, "JOB_ID", "instead of a COMMAND"),
+    ]  # fmt: skip
+
+
+def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words before the command, and those from it on."""
+    takes = {option.name: option for option in _options()}
+    position = 0
+    while position < len(words):
+        word = words[position]
+        if not word.startswith("-"):
+            break
+        option = takes.get(word)
+        position += 1
+        if option is not None and option.metavar:
+            position += 1
+            while option.many and position < len(words) and "=" in words[position].lstrip("-"):
+                position += 1
+    return list(words[:position]), list(words[position:])
+
+
+def _order(given: Words, command: Sequence[str]) -> JobOrder | None:
+    """The job; None where there is a job already. Problems go into the words."""
+    from rllib_lase.cli.entry import COMMANDS
+
+    values = given.values
+    jobs = [f"--{name}" for name in ("stop", "results") if name in values]
+    if jobs:
+        if command or len(jobs) > 1:
+            found = " ".join([*jobs, *command[:1]])
+            given.problems.append(f"{jobs[0]}: stands alone, without another job or COMMAND, found {found}")
+        return None
+    known = [name for name in COMMANDS if name not in _NOT_A_JOB]
+    if not command or command[0] not in known:
+        what = f"unknown {command[0]!r}{closest(command[0], known) or '.'}" if command else "missing."
+        given.problems.append(f"COMMAND: {what} Known: {', '.join(known)}")
+        return None
+    folder = Path(values["working_dir"]).absolute() if "working_dir" in values else None
+    if folder is not None and not folder.is_dir():
+        given.problems.append(f"--working-dir: expected a folder, found {values['working_dir']!r}")
+        return None
+    storage = values.get("storage")
+    keep = not storage or "fetch" in values
+    from rllib_lase.cluster.client import JobOrder
+
+    env = {name: str(value) for name, value in values.get("env", ())}
+    return JobOrder(command, folder, env, storage, keep, values.get("cpus", 1), values.get("gpus", 0))
+
+
+def _submit(cluster: Cluster, order: JobOrder, given: Words) -> int:
+    from rllib_lase.cluster.client import write_out
+
+    job_id = cluster.submit(order)
+    fetched = f"lase submit --address {cluster.address} --results {job_id}"
+    write_out(f"job {job_id} on {cluster.address}: lase {' '.join(order.words)}\n")
+    if given.values.get("no_wait"):
+        write_out(f"log     ray job logs --follow --address {cluster.address} {job_id}\n")
+        write_out(f"stop    lase submit --address {cluster.address} --stop {job_id}\n")
+        write_out(f"results {fetched}\n" if order.keep else f"results {order.storage}/{job_id}\n")
+        return 0
+    try:
+        succeeded = cluster.follow(job_id, write_out)
+    except KeyboardInterrupt:
+        write_out(f"\nThe job goes on. Stop it: lase submit --address {cluster.address} --stop {job_id}\n")
+        write_out(f"Fetch its results later: {fetched}\n" if order.keep else "")
+        raise
+    write_out(f"job {job_id}: {cluster.status(job_id).lower()}\n")
+    if order.keep:
+        _bring(cluster, job_id, given)
+    return 0 if succeeded else 1
+
+
+def _bring(cluster: Cluster, job_id: str, given: Words) -> int:
+    """Fetches the results of a job; returns the exit code."""
+    from rllib_lase.cluster.client import RUNNING, write_out
+
+    status = cluster.status(job_id)
+    if status in RUNNING:
+        sys.stderr.write(f"job {job_id} is {status.lower()}; its results can be fetched once it has ended\n")
+        return 1
+    folder = cluster.fetch(job_id, Path(given.values.get("fetch", ".")))
+    write_out(f"results {folder}\n" if folder else f"job {job_id} left no results to fetch\n")
+    return 0 if folder else 1
+
+
+def _stop(cluster: Cluster, job_id: str) -> int:
+    from rllib_lase.cluster.client import write_out
+
+    was_running = cluster.stop(job_id)
+    write_out(f"job {job_id}: {'told to stop' if was_running else 'had ended already'}\n")
+    return 0
