@@ -20,6 +20,7 @@ COMMANDS = {
     "crossplay": "play trained runs against each other, or focal against background players",
     "render": "play an episode with a trained run and draw who gave whom how much",
     "export": "write a trained run's policies into a folder, with a model card",
+    "tune": "run a search with Ray Tune: compare, tune, repeat over seeds",
     "report": "write the report of a run or a comparison again",
 }
 """The subcommands; each is a module of this package with a function `run(words) -> exit code`."""
