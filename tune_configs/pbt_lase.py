@@ -13,18 +13,22 @@ from ray.tune.schedulers import PopulationBasedTraining
 
 from rllib_lase.tuning import Search
 
+#: Env steps of an iteration. Changes are counted in iterations: an iteration overshoots any other number of
+#: env steps, and where that adds up to an interval, trials of Tune 2.60 wait for each other for ever.
+ITERATION = 8_000
+
 
 def pbt(env_steps: int) -> PopulationBasedTraining:
-    """Makes the scheduler for trials of so many env steps; they wait for each other ten times."""
+    """Makes the scheduler for trials of so many env steps; they wait for each other about ten times."""
     return PopulationBasedTraining(
-        time_attr="env_steps",
-        perturbation_interval=env_steps // 10,
+        time_attr="training_iteration",
+        perturbation_interval=max(1, env_steps // ITERATION // 10),
         synch=True,
         hyperparam_mutations={
             "settings": {
                 "lr": tune.loguniform(3e-4, 5e-3),
                 "entropy_coeff": tune.loguniform(3e-3, 1e-1),
-                "delta": tune.uniform(0.0, 0.5),
+                "delta": [0.03, 0.1, 0.3],
             }
         },
     )
@@ -37,7 +41,7 @@ SEARCH = Search(
     settings={
         "lr": tune.loguniform(3e-4, 5e-3),
         "entropy_coeff": tune.loguniform(3e-3, 1e-1),
-        "delta": tune.uniform(0.0, 0.5),
+        "delta": tune.choice([0.03, 0.1, 0.3]),
     },
     num_samples=8,
     scheduler=pbt,

@@ -127,12 +127,13 @@ class _Reporter:
         return self._intervals > before
 
 
-def _evaluated(summary: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, float]:
+def _evaluated(summary: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
     """What a finished run reports last."""
     metrics = summary_metrics(summary)
     value = objective_value(config["plan"]["objective"], metrics)
     counts = {name: summary[name] for name in ("env_steps", "num_episodes", "cpu_seconds")}
-    return {**metrics, **counts, "objective": value, "evaluated": 1}
+    # Done, so that no scheduler pauses what is finished.
+    return {**metrics, **counts, "objective": value, "evaluated": 1, "done": True}
 
 
 def _finished_before(spec: TrainSpec, config: Mapping[str, Any]) -> dict[str, Any] | None:
