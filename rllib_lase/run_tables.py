@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -83,6 +84,18 @@ class GiftRows:
         self._weights.append(weights)
         self._steps.append(steps)
         self.changed = True
+
+    def take_over(self, rows: pd.DataFrame) -> None:
+        """Adds the rows of an earlier part of the same run, in the file's columns."""
+        if rows.empty:
+            return
+        agent_ids = tuple(dict.fromkeys(rows["giver"]))
+        n = len(agent_ids)
+        matrices = rows["gift_weight"].to_numpy().reshape(-1, n, n)
+        steps = rows["recorded_steps"].to_numpy().reshape(-1, n, n)[..., 0]
+        when = rows[["iteration", "env_steps"]].to_numpy()[:: n * n]
+        for (iteration, env_steps), weights, counts in zip(when, matrices, steps, strict=True):
+            self.append(int(iteration), int(env_steps), agent_ids, weights, counts)
 
     def table(self) -> pa.Table:
         """All rows so far, in the file's columns."""

@@ -250,6 +250,24 @@ class RunFolder:
         now = time.monotonic()
         self._next_flush = now + max(_FLUSH_SECONDS, (now - start) / _FLUSH_SHARE)
 
+    @property
+    def tables_so_far(self) -> list[Path]:
+        """The files of `append_progress` and `append_gifts`, as far as they are there."""
+        paths = [self.path / "progress.parquet", self.path / "gifts.parquet"]
+        return [path for path in paths if path.is_file()]
+
+    def take_over(self, folder: Path) -> None:
+        """Takes over the rows of the same run's earlier part, whose `tables_so_far` lie in `folder`.
+
+        Raises:
+            RunError: there is no progress, or a file is not what it should be.
+        """
+        self._check_writable()
+        earlier = RunFolder(folder, self.config, writable=False)
+        for row in earlier.progress().to_dict("records"):
+            self._progress.append({str(name): value for name, value in row.items()}, folder)
+        self._gifts.take_over(earlier.gifts())
+
     def __enter__(self) -> RunFolder:
         return self
 

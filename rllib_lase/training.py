@@ -16,6 +16,7 @@ import numpy as np
 import mixed_motive
 from rllib_lase.defaults import EVALUATION_EPISODES, default_env_steps, default_settings, evaluation_seed
 from rllib_lase.evaluation.metrics import equality, share_given
+from rllib_lase.interim import Clock, restore_interim, save_interim
 from rllib_lase.registry import STOCK, AlgorithmSpec, StockSpec, resolve_algorithm
 from rllib_lase.registry.mixing import fixed_optimizer, learner_specs, population_spec
 from rllib_lase.registry.seating import Seating, Switch
@@ -104,6 +105,17 @@ class TrainSpec:
             lambda: build_config(spec, settings, self.game, self.game_params, self.seed).build_algo(),
         )
 
+    def description(self, job: Job) -> dict[str, Any]:
+        """What config.json says of the run, but for versions."""
+        return {
+            "game": self.game,
+            "game_params": dict(self.game_params),
+            "preset": self.game_params.get("preset") or _default_preset(self.game),
+            "seed": self.seed,
+            "env_steps": self.total_env_steps,
+            **job.config,
+        }
+
     @property
     def total_env_steps(self) -> int:
         """The budget."""
@@ -135,6 +147,8 @@ class Progress:
         total_env_steps: The budget.
         env_steps_per_second: Over the whole run so far.
         seconds_left: Estimate from that rate.
+        save: Writes a checkpoint of the run into a folder, from which `train` can go on; None of RLlib's own
+            algorithms.
     """
 
     row: Mapping[str, float]
@@ -142,9 +156,14 @@ class Progress:
     total_env_steps: int
     env_steps_per_second: float
     seconds_left: float
+    save: Callable[[Path], None] | None
 
 
-def train(spec: TrainSpec, on_progress: Callable[[Progress], None] | None = None) -> RunFolder:
+def train(
+    spec: TrainSpec,
+    on_progress: Callable[[Progress], None] | None = None,
+    resume_from: Path | None = None,
+) -> RunFolder:
     """Does a whole run.
 
     Ctrl-C ends training early; what was learnt is evaluated, saved and marked `interrupted` before the
@@ -153,6 +172,7 @@ def train(spec: TrainSpec, on_progress: Callable[[Progress], None] | None = None
     Args:
         spec: What to train.
         on_progress: Called after each iteration.
+        resume_from: A checkpoint that `Progress.save` wrote, of a run of the same algorithm and game.
 
     Returns:
         The run's folder, complete.
@@ -163,23 +183,19 @@ def train(spec: TrainSpec, on_progress: Callable[[Progress], None] | None = None
         KeyboardInterrupt: after the folder was closed properly.
     """
     job, env_steps = spec.job(), spec.total_env_steps
-    description = {
-        "game": spec.game,
-        "game_params": dict(spec.game_params),
-        "preset": spec.game_params.get("preset") or _default_preset(spec.game),
-        "seed": spec.seed,
-        "env_steps": env_steps,
-        **job.config,
-    }
-    folder = RunFolder.create(spec.out, description, overwrite=spec.overwrite)
-    start, cpu_start = time.perf_counter(), time.process_time()
+    folder = RunFolder.create(spec.out, spec.description(job), overwrite=spec.overwrite)
+    clock = Clock()
     with folder, ray_session(1 + job.num_actors), contextlib.ExitStack() as stack:
         algorithm = job.build()
         stack.callback(algorithm.stop)
-        interrupted = _train_until(algorithm, env_steps, folder, start, on_progress)
-        seconds = time.perf_counter() - start
-        cpu_seconds = time.process_time() - cpu_start + _cpu_seconds_of_actors(algorithm)
-        _finish(algorithm, folder, spec, {"wall_seconds": seconds, "cpu_seconds": cpu_seconds}, interrupted)
+        if resume_from is not None:
+            if isinstance(algorithm, StockAlgorithm):
+                raise SettingsError([f"{spec.algo}: runs of RLlib's own algorithms cannot go on; start anew"])
+            clock = restore_interim(resume_from, algorithm, folder)
+        interrupted = _train_until(algorithm, env_steps, folder, clock, on_progress)
+        cpu_seconds = clock.cpu_seconds + _cpu_seconds_of_actors(algorithm)
+        times = {"wall_seconds": clock.wall_seconds, "cpu_seconds": cpu_seconds}
+        _finish(algorithm, folder, spec, times, interrupted)
     if interrupted:
         raise KeyboardInterrupt
     return folder
@@ -291,23 +307,23 @@ def _train_until(
     algorithm: SocialAlgorithm | StockAlgorithm,
     env_steps: int,
     folder: RunFolder,
-    start: float,
+    clock: Clock,
     on_progress: Callable[[Progress], None] | None,
 ) -> bool:
     """Iterates until the budget is spent; returns whether Ctrl-C came first."""
+    save = None if isinstance(algorithm, StockAlgorithm) else _saving(algorithm, folder, clock)
     try:
-        done = 0
-        while done < env_steps:
-            before = time.perf_counter()
+        while algorithm.env_steps < env_steps:
+            before = clock.wall_seconds
             algorithm.train()
-            now = time.perf_counter()
+            now = clock.wall_seconds
             report = algorithm.report
             done = report.env_steps
             row = progress_row(algorithm.iteration, report)
-            rate = done / (now - start)
+            rate = done / now
             row |= {
                 "iteration_seconds": now - before,
-                "total_seconds": now - start,
+                "total_seconds": now,
                 "env_steps_per_second": report.iteration_env_steps / (now - before),
             }
             folder.append_progress(row)
@@ -317,10 +333,15 @@ def _train_until(
                     algorithm.iteration, done, report.agent_ids, weights, report.learner["gift_steps"]
                 )
             if on_progress is not None:
-                on_progress(Progress(row, done, env_steps, rate, max(0.0, (env_steps - done) / rate)))
+                seconds_left = max(0.0, (env_steps - done) / rate)
+                on_progress(Progress(row, done, env_steps, rate, seconds_left, save))
     except KeyboardInterrupt:
         return True
     return False
+
+
+def _saving(algorithm: SocialAlgorithm, folder: RunFolder, clock: Clock) -> Callable[[Path], None]:
+    return lambda path: save_interim(path, algorithm, folder, clock)
 
 
 def _cpu_seconds_of_actors(algorithm: SocialAlgorithm | StockAlgorithm) -> float:

@@ -25,8 +25,8 @@ from ray import tune
 from rllib_lase.defaults import default_settings
 from rllib_lase.registry import ALGORITHMS
 from rllib_lase.rllib.session import ray_session
-from rllib_lase.settings import Settings
 from rllib_lase.training import build_config
+from rllib_lase.tuning.trial import schedule_ends
 
 NUM_CONFIGS = 4
 TUNING_SEEDS = (100, 101)
@@ -89,7 +89,7 @@ def search(game: str, algo: str, env_steps: int, num_configs: int, concurrent: i
 
     def trial(drawn: dict[str, int]) -> None:
         point = points[drawn["config"]]
-        settings = defaults.replace(**point, **_schedule_ends(point, defaults))
+        settings = defaults.replace(**point, **schedule_ends(point, defaults))
         algorithm = build_config(spec, settings, game, {}, drawn["seed"]).build_algo()
         rewards = []
         while algorithm.env_steps < env_steps:
@@ -135,15 +135,6 @@ def draw_points(
         if point not in points:
             points.append(point)
     return points
-
-
-def _schedule_ends(point: Mapping[str, Any], defaults: Settings) -> dict[str, float]:
-    """Where the schedules of searched settings end: as far from their start as in the shipped settings."""
-    return {
-        f"{name}_end": getattr(defaults, f"{name}_end") / getattr(defaults, name) * value
-        for name, value in point.items()
-        if hasattr(defaults, f"{name}_end")
-    }
 
 
 def _row(result: Any, points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

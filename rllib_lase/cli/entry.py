@@ -20,6 +20,7 @@ COMMANDS = {
     "crossplay": "play trained runs against each other, or focal against background players",
     "render": "play an episode with a trained run and draw who gave whom how much",
     "export": "write a trained run's policies into a folder, with a model card",
+    "tune": "run a search with Ray Tune: compare, tune, repeat over seeds",
     "report": "write the report of a run or a comparison again",
     "submit": "run a command as a job on a Ray cluster and bring its results home",
     "doctor": "say what of this machine, or of a cluster, would stop a run, and the cure",

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from rllib_lase.cli.config_file import CONFIG_OPTION, lay_config_under
 from rllib_lase.cli.options import Option, UsageError, one_of, print_help, read_words, whole_number
 from rllib_lase.cli.plans import (
     RunPlan,
@@ -72,6 +73,7 @@ def _options(algos: Sequence[str], game: str, optimizer: str | None) -> list[Opt
     algorithms = ", ".join(known_ids())
     return [
         *game_options(),
+        CONFIG_OPTION,
         Option("--algo", f"algorithm, one of {algorithms} [lase]", metavar="ID", group="what to train"),
         *population_options(),
         Option("--seed", "seed of everything [0]", whole_number(0, MAX_SEED), "N", "what to train"),
@@ -90,6 +92,7 @@ def read_plan(words: Sequence[str]) -> tuple[RunPlan, Path, bool, int, str | Non
         UsageError: with everything that is wrong.
     """
     given = read_words(words, _options(list(ALGORITHMS), "", None))
+    lay_config_under(given)
     game, game_params = check_game(given)
     seating = check_population(given, game, game_params)
     if seating is not None:

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from PIL import Image
 
 from rllib_lase.command_lines import compare_command, run_command
 from rllib_lase.evaluation.metrics import METRICS, share_given
+from rllib_lase.evaluation.search_table import SEARCH_FILE
 from rllib_lase.evaluation.table import comparison_frame, display_frame, format_number, group_runs
 from rllib_lase.registry import ALGORITHMS, STOCK
-from rllib_lase.report.pictures import Group, Picture, comparison_pictures, run_pictures
-from rllib_lase.report.theme import DARK, LIGHT, in_dark, render_svg
+from rllib_lase.report.parts import (
+    embed,
+    embed_gif,
+    game_title,
+    run_row,
+    shared_options,
+    versions,
+    what_was_asked,
+)
+from rllib_lase.report.pictures import Group, comparison_pictures, run_pictures
+from rllib_lase.report.search import search_context
+from rllib_lase.report.theme import DARK, LIGHT, render_svg
 from rllib_lase.run_schema import RunError, as_floats
 from rllib_lase.runs import RunFolder, find_runs
 from rllib_lase.version import __version__
 
-_SVG_WIDTH = re.compile(r'width="([0-9.]+)pt"')
-_PIXELS_PER_POINT = 1.5
-"""Size of pictures on the page, so that their small print has that of captions."""
+_TABLE_CAPTION = (
+    "Mean over seeds ± half of its 95 % Student-t interval, from evaluation episodes with sampled actions; "
+    "n/a: undefined. Events per episode, all agents together. The optimiser of ours stands in brackets; "
+    "rllib: marks RLlib's own algorithms."
+)
 
 
 def write_pictures(folder: Path | str, out: Path | str) -> list[Path]:
@@ -70,8 +80,12 @@ def write_report(folder: Path | str) -> Path:
     """
     root = Path(folder)
     runs = _runs_to_report(root)
-    is_run = runs[0].path == root
-    context = _run_context(runs[0]) if is_run else _comparison_context(root, runs)
+    if runs[0].path == root:
+        context = _run_context(runs[0])
+    elif (root / SEARCH_FILE).is_file():
+        context = search_context(root, runs)
+    else:
+        context = _comparison_context(root, runs)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("rllib_lase.report"),
         autoescape=True,
@@ -130,21 +144,21 @@ def _run_context(run: RunFolder) -> dict[str, Any]:
         done = int(progress["env_steps"].iloc[-1])
         notes.append(f"This run was not finished: {done:,} of {config['env_steps']:,} env steps.")
     return {
-        "title": f"{_game_title(config)}: {run.algorithm}, seed {config['seed']}",
+        "title": f"{game_title(config)}: {run.algorithm}, seed {config['seed']}",
         "lead": _lead(config["algo"]),
         "notes": [*notes, *_who_plays(run)],
         "tiles": _tiles(run.summary()) if run.has_summary else [],
-        "gif": _embed_gif(run.gif_path) if run.gif_path.is_file() else None,
+        "gif": embed_gif(run.gif_path) if run.gif_path.is_file() else None,
         "gives": not run.gifts().empty,
-        "sections": [{"heading": "", "table": None, "pictures": _embed(run_pictures(run))}],
+        "sections": [{"heading": "", "table": None, "pictures": embed(run_pictures(run))}],
         "options": {
-            **_what_was_asked(config),
+            **what_was_asked(config),
             **config["game_params"],
             **config.get("rllib", {}),
             **config["settings"],
         },
         "commands": [run_command(run, run.path)],
-        "versions": _versions([run]),
+        "versions": versions([run]),
         "runs": [],
     }
 
@@ -157,13 +171,13 @@ def _comparison_context(root: Path, runs: Sequence[RunFolder]) -> dict[str, Any]
     for members in by_game:
         sections.append(
             {
-                "heading": _game_title(members[0].config) if len(by_game) > 1 else "",
+                "heading": game_title(members[0].config) if len(by_game) > 1 else "",
                 "table": _table(members),
-                "pictures": _embed(comparison_pictures(_groups(members))),
+                "pictures": embed(comparison_pictures(_groups(members))),
             }
         )
     left_out = [run.path.name for run in runs if not run.is_finished]
-    titles = [_game_title(members[0].config) for members in by_game]
+    titles = [game_title(members[0].config) for members in by_game]
     return {
         "title": f"{', '.join(titles)}: comparison of {len(group_runs(finished))} learners",
         "lead": "",
@@ -171,10 +185,10 @@ def _comparison_context(root: Path, runs: Sequence[RunFolder]) -> dict[str, Any]
         "tiles": [],
         "gif": None,
         "sections": sections,
-        "options": _shared_options(finished),
+        "options": shared_options(finished),
         "commands": compare_command(finished, root),
-        "versions": _versions(finished),
-        "runs": [_run_row(run) for run in finished],
+        "versions": versions(finished),
+        "runs": [run_row(run) for run in finished],
     }
 
 
@@ -214,64 +228,12 @@ def _tiles(summary: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def _table(runs: Sequence[RunFolder]) -> dict[str, Any]:
     shown = display_frame(comparison_frame(runs))
-    return {"columns": list(shown.columns), "rows": shown.to_numpy().tolist()}
-
-
-def _run_row(run: RunFolder) -> dict[str, str]:
-    summary = run.summary()
     return {
-        "name": run.path.name,
-        "link": f"{run.path.name}/report.html" if run.report_path.is_file() else "",
-        "algorithm": run.algorithm,
-        "seed": str(run.config["seed"]),
-        "collective_reward": format_number(float(as_floats(summary["collective_reward"]))),
-        "equality": format_number(float(as_floats(summary["equality"]))),
-        "equality_after_gifting": format_number(float(as_floats(summary["equality_after_gifting"]))),
-        "command": run_command(run, run.path),
+        "title": "Results",
+        "caption": _TABLE_CAPTION,
+        "columns": list(shown.columns),
+        "rows": shown.to_numpy().tolist(),
     }
-
-
-def _embed(pictures: Sequence[Picture]) -> list[dict[str, Any]]:
-    embedded = []
-    for picture in pictures:
-        svg = render_svg(picture.draw)
-        embedded.append(
-            {
-                "title": picture.title,
-                "caption": picture.caption,
-                "alt": picture.alt,
-                "folded": picture.folded,
-                "width": round(float(_SVG_WIDTH.findall(svg)[0]) * _PIXELS_PER_POINT),
-                "light": _data_uri(svg.encode(), "image/svg+xml"),
-                "dark": _data_uri(in_dark(svg).encode(), "image/svg+xml"),
-            }
-        )
-    return embedded
-
-
-def _embed_gif(path: Path) -> dict[str, Any]:
-    """The GIF, and its first frame for readers who asked their system for less motion."""
-    still = io.BytesIO()
-    with Image.open(path) as gif:
-        size = gif.size
-        gif.convert("RGB").save(still, format="PNG")
-    return {
-        "animated": _data_uri(path.read_bytes(), "image/gif"),
-        "still": _data_uri(still.getvalue(), "image/png"),
-        "width": size[0],
-        "height": size[1],
-    }
-
-
-def _data_uri(content: bytes, media_type: str) -> str:
-    return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def _game_title(config: Mapping[str, Any]) -> str:
-    name = str(config["game"]).replace("_", " ")
-    title = name.upper() if len(name) <= 3 else name.capitalize()
-    preset = config["preset"]
-    return f"{title}, preset {preset}" if preset and preset != config["game"] else title
 
 
 def _lead(algo: str) -> str:
@@ -296,35 +258,6 @@ def _who_plays(run: RunFolder) -> list[str]:
 
 def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}."
-
-
-def _what_was_asked(config: Mapping[str, Any]) -> dict[str, Any]:
-    keys = ("game", "preset", "algo", "optimizer", "seed", "env_steps")
-    asked = {key: config[key] for key in keys if config[key] is not None}
-    if "population" in config:
-        asked["population"] = ", ".join(config["population"])
-        asked["switches"] = ", ".join(config["switches"]) or "none"
-        asked["shuffle_seats"] = config["shuffle_seats"]
-    return asked
-
-
-def _shared_options(runs: Sequence[RunFolder]) -> dict[str, Any]:
-    """Options of all runs: their value where they agree, all values where they do not."""
-    options = [{**_what_was_asked(r.config), **r.config["game_params"], **r.config["settings"]} for r in runs]
-    names = dict.fromkeys(name for option in options for name in option)
-    shared = {}
-    for name in names:
-        values = list(dict.fromkeys(str(option[name]) for option in options if name in option))
-        shared[name] = ", ".join(values)
-    return shared
-
-
-def _versions(runs: Sequence[RunFolder]) -> dict[str, str]:
-    libraries = dict.fromkeys(library for run in runs for library in run.config["versions"])
-    return {
-        library: ", ".join(dict.fromkeys(str(run.config["versions"].get(library, "none")) for run in runs))
-        for library in libraries
-    }
 
 
 def _duration(seconds: float) -> str:

@@ -1,0 +1,195 @@
+"""Runs a search with Tune, or goes on with one, on this machine or on a cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune.search.basic_variant import BasicVariantGenerator
+
+from rllib_lase.rllib.session import ray_session
+from rllib_lase.tuning.objective import Objective
+from rllib_lase.tuning.search import Search
+from rllib_lase.tuning.trial import play, resources
+
+_REPORTED_SECONDS = 15
+_COLUMNS = {
+    "env_steps": "env steps",
+    "objective": "objective",
+    "collective_reward": "collective",
+    "min_reward": "lowest",
+    "equality_after_gifting": "equality",
+    "share_given": "given",
+    "time_total_s": "seconds",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a search runs and what it keeps.
+
+    Attributes:
+        folder: Tune's folder of the search, local or a URI such as s3://bucket/searches/compare.
+        address: Ray cluster; None starts Ray here.
+        concurrent: Trials at a time; None takes this machine's cores, or what fits into the cluster.
+        max_failures: How often a failed trial starts again, from its latest checkpoint.
+        wandb: Weights & Biases project to log to.
+        mlflow: MLflow tracking URI to log to.
+    """
+
+    folder: str
+    address: str | None = None
+    concurrent: int | None = None
+    max_failures: int = 1
+    wandb: str | None = None
+    mlflow: str | None = None
+
+    def problems(self) -> list[str]:
+        """Loggers that are asked for, and not installed."""
+        asked = {"wandb": self.wandb, "mlflow": self.mlflow}
+        return [
+            f"--{name}: the package {name} is not installed: pip install 'rllib-lase[{name}]', in a checkout "
+            f"'.[{name}]'"
+            for name, value in asked.items()
+            if value is not None and importlib.util.find_spec(name) is None
+        ]
+
+
+def run_search(search: Search, objective: Objective, place: Place, *, resume: bool = False) -> Any:
+    """Runs all trials.
+
+    Args:
+        search: Checked.
+        objective: What is maximised.
+        place: Where.
+        resume: Go on with the search that is in the folder: finished trials stay, all others run to the end.
+
+    Returns:
+        Tune's `ResultGrid`, of as many trials as there were until the end or Ctrl-C.
+    """
+    # Tune's tables with columns of one's own are those of its older output.
+    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
+    with _session(search, objective, place):
+        if resume:
+            tuner = tune.Tuner.restore(
+                place.folder, _trainable(), resume_unfinished=True, resume_errored=True
+            )
+        else:
+            tuner = _tuner(search, objective, place)
+        return tuner.fit()
+
+
+def _trainable() -> Any:
+    return tune.with_resources(play, resources)
+
+
+def _tuner(search: Search, objective: Objective, place: Place) -> tune.Tuner:
+    parent, _, name = place.folder.rstrip("/").rpartition("/")
+    space = search.param_space(objective)
+    space["plan"]["folder"] = place.folder
+    return tune.Tuner(
+        _trainable(),
+        param_space=space,
+        tune_config=tune.TuneConfig(
+            metric="objective",
+            mode="max",
+            num_samples=search.num_samples,
+            scheduler=search.scheduler(search.trial_env_steps) if search.scheduler else None,
+            # Every draw is played with every seed, and is the same whenever the search is started.
+            search_alg=search.search_alg()
+            if search.search_alg
+            else BasicVariantGenerator(constant_grid_search=True, random_state=0),
+            max_concurrent_trials=place.concurrent,
+            # A process plays many trials: starting one takes longer than some of them.
+            reuse_actors=True,
+            trial_name_creator=trial_name,
+            trial_dirname_creator=trial_name,
+        ),
+        run_config=tune.RunConfig(
+            name=name,
+            storage_path=parent,
+            failure_config=tune.FailureConfig(max_failures=place.max_failures),
+            checkpoint_config=tune.CheckpointConfig(num_to_keep=2),
+            sync_config=tune.SyncConfig(sync_artifacts=True),
+            progress_reporter=_reporter(search),
+            callbacks=_callbacks(place, name),
+            verbose=1,
+        ),
+    )
+
+
+def trial_name(trial: Any) -> str:
+    """Name of a trial and of its folder: its number, then what it plays; the same whenever it is resumed."""
+    run = trial.config["run"]
+    number = trial.experiment_tag.partition("_")[0]
+    game, algo = (run[key].replace(":", "-").replace("/", "-") for key in ("game", "algo"))
+    return f"{int(number):04d}-{game}-{algo}-seed{trial.config['seed']}"
+
+
+def _reporter(search: Search) -> tune.CLIReporter:
+    parameters = {"run/game": "game", "run/algo": "algo", "seed": "seed"}
+    parameters |= {name: name.partition("/")[2] for name in search.searched}
+    return tune.CLIReporter(
+        metric_columns=_COLUMNS,
+        parameter_columns=parameters,
+        max_report_frequency=_REPORTED_SECONDS,
+        print_intermediate_tables=True,
+        sort_by_metric=True,
+    )
+
+
+def _callbacks(place: Place, name: str) -> Sequence[Any]:
+    """Loggers beside Tune's own (CSV, JSON and TensorBoard, which are always there)."""
+    callbacks: list[Any] = []
+    if place.wandb is not None:
+        from ray.air.integrations.wandb import WandbLoggerCallback
+
+        callbacks.append(WandbLoggerCallback(project=place.wandb, group=name))
+    if place.mlflow is not None:
+        from ray.air.integrations.mlflow import MLflowLoggerCallback
+
+        callbacks.append(MLflowLoggerCallback(tracking_uri=place.mlflow, experiment_name=name))
+    return callbacks
+
+
+@contextlib.contextmanager
+def _session(search: Search, objective: Objective, place: Place) -> Iterator[None]:
+    """Ray for the search: the cluster's, or one of this machine's own with room for the trials at a time."""
+    if place.address is None:
+        cores = max(_cores(search, objective, run) for run in search.runs)
+        with ray_session(num_cpus=cores * (place.concurrent or len(os.sched_getaffinity(0)))):
+            yield
+        return
+    logging.getLogger("ray.rllib").setLevel(logging.ERROR)
+    environment = {"PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED", "0"), "OMP_NUM_THREADS": "1"}
+    ray.init(
+        address=place.address,
+        log_to_driver=False,
+        logging_level="ERROR",
+        runtime_env={"env_vars": environment},
+    )
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _cores(search: Search, objective: Objective, run: Any) -> int:
+    """Cores of a trial, as far as its settings are fixed."""
+    fixed = {
+        name: value for name, value in search.settings.items() if f"settings/{name}" not in search.searched
+    }
+    config = {**search.param_space(objective), "run": run, "seed": search.seeds[0], "settings": fixed}
+    return len(resources({**config, "game_params": {}}).bundles)
+
+
+def holds_search(folder: str) -> bool:
+    """Whether Tune could go on with a search in a folder."""
+    return bool(tune.Tuner.can_restore(folder))
