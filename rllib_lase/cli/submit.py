@@ -20,7 +20,7 @@ Ctrl-C leaves the job running; --stop ends it, and what it had learnt is saved. 
 other packages; cluster/ has files that make one, docs/cluster.md says how."""
 _EXAMPLE = """examples:
   lase submit train cleanup --seed 3
-  lase submit --storage s3://bucket/lase --no-wait train cleanup
+  lase submit --storage s3://bucket/lase --detach train cleanup
   lase submit --stop JOB_ID
   lase submit --results JOB_ID --fetch home"""
 #: What makes no sense as a job.
@@ -61,7 +61,7 @@ def _options() -> list[Option]:
         Option("--cpus", "CPUs that the command itself needs, beside its env runners and learners [1]",
                whole_number(0), "N"),
         Option("--gpus", "GPUs that it needs [0]", whole_number(0), "N"),
-        Option("--no-wait", "leave once the job is submitted"),
+        Option("--detach", "leave once the job is submitted"),
         Option("--results", "fetch the results of a job that has ended", str, "JOB_ID",
                "instead of a COMMAND"),
         Option("--stop", "end a job; what it had learnt is saved", str, "JOB_ID", "instead of a COMMAND"),
@@ -119,7 +119,7 @@ def _submit(cluster: Cluster, order: JobOrder, given: Words) -> int:
     job_id = cluster.submit(order)
     fetched = f"lase submit --address {cluster.address} --results {job_id}"
     write_out(f"job {job_id} on {cluster.address}: lase {' '.join(order.words)}\n")
-    if given.values.get("no_wait"):
+    if given.values.get("detach"):
         write_out(f"log     ray job logs --follow --address {cluster.address} {job_id}\n")
         write_out(f"stop    lase submit --address {cluster.address} --stop {job_id}\n")
         write_out(f"results {fetched}\n" if order.keep else f"results {order.storage}/{job_id}\n")

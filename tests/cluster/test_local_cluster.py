@@ -82,7 +82,7 @@ def test_a_run_that_is_stopped_saves_and_uploads_what_it_had_learnt(head: Head, 
     )
     where = f"--address {head.address}"
     train = "train mine:make --env-steps 100000000 --evaluation-episodes 8 --out runs/b"
-    done = head.lase(f"submit {where} --working-dir . --storage {storage} --no-wait {train}", work)
+    done = head.lase(f"submit {where} --working-dir . --storage {storage} --detach {train}", work)
     assert done.returncode == 0, done.stdout
     (job_id,) = re.findall(r"^job (\w+)", done.stdout)
     while "given" not in (log := call(head.env, "ray", "job", "logs", *where.split(), job_id).stdout):

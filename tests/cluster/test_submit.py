@@ -18,7 +18,8 @@ import ray
 
 from rllib_lase import doctor
 from rllib_lase.cli import entry
-from rllib_lase.cli.submit import _split
+from rllib_lase.cli.options import read_words
+from rllib_lase.cli.submit import _options, _split
 from rllib_lase.cluster.client import JOB_ENVIRONMENT, ClusterError, JobOrder, _checked, _unpack
 from rllib_lase.cluster.lase_job.versions import REQUIREMENTS
 from tests.interpreter import environment
@@ -109,15 +110,20 @@ def test_an_address_of_another_kind_is_said_with_the_cure(address: str) -> None:
     ],
 )
 def test_wrong_words_are_refused_before_anything_is_sent(words: str, problem: str, capsys: Capture) -> None:
-    assert entry.run(["submit", *(words.split() or ["--no-wait"])]) == 2
+    assert entry.run(["submit", *(words.split() or ["--detach"])]) == 2
     assert problem in capsys.readouterr().err
 
 
 def test_options_of_the_command_go_to_the_command() -> None:
-    words = "--cpus 2 --env A=1 B=2 --no-wait train ipd --out x --env-steps 3"
+    words = "--cpus 2 --env A=1 B=2 --detach train ipd --out x --env-steps 3"
     own, command = _split(words.split())
-    assert own == ["--cpus", "2", "--env", "A=1", "B=2", "--no-wait"]
+    assert own == ["--cpus", "2", "--env", "A=1", "B=2", "--detach"]
     assert command == ["train", "ipd", "--out", "x", "--env-steps", "3"]
+
+
+def test_a_detached_job_is_asked_for_by_one_word() -> None:
+    given = read_words(["--detach", "--cpus", "2"], _options())
+    assert (given.values, given.problems) == ({"detach": True, "cpus": 2}, [])
 
 
 def test_a_job_gets_package_games_and_the_environment_of_every_process(tmp_path: Path) -> None:
