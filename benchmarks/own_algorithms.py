@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,19 +31,27 @@ PARTS = ("env", "acting", "relationships", "policy", "sr", "conversion", "replay
 
 
 class OwnAlgorithm:
-    """One of our algorithms on Cleanup, in this process.
+    """One of our algorithms in this process.
 
     Args:
         name: Its row in the table.
         algo_id: Id of the algorithm.
         settings: All settings.
-        seed: Seed of everything.
+        game: Id of the game.
+        game_params: Its parameters.
     """
 
-    def __init__(self, name: str, algo_id: str, settings: Settings, seed: int = 0) -> None:
+    def __init__(
+        self,
+        name: str,
+        algo_id: str,
+        settings: Settings,
+        game: str = GAME,
+        game_params: Mapping[str, Any] | None = None,
+    ) -> None:
         self.name = name
         self.algorithm: SocialAlgorithm = build_config(
-            ALGORITHMS[algo_id], settings, GAME, {}, seed
+            ALGORITHMS[algo_id], settings, game, game_params or {}, 0
         ).build_algo()
         self._learns = settings.lr > FROZEN_LR
         self._initial = self._weights()
@@ -116,8 +124,8 @@ class OwnAlgorithm:
         obs = self.runner.sample_rollout(10, 0.0).groups[0].obs
         assert (obs[:, 1:] != obs[:, :-1]).any(axis=(0, 1, 3, 4, 5)).all(), f"{self.name}: nothing moves"
 
-    def time_shares(self, iterations: int) -> dict[str, float]:
-        """Shares of CPU time by part, over some further iterations. The clocks stay in place."""
+    def part_seconds(self, iterations: int) -> dict[str, float]:
+        """CPU seconds of an iteration by part, mean over some further ones. The clocks stay in place."""
         clock, runner, learner = PartClock(), self.runner, self.learner
         for method in ("refresh", "start_fragment", "act", "finish_fragment", "values"):
             clock.watch(runner._policy, method, "acting")
@@ -134,8 +142,13 @@ class OwnAlgorithm:
         clock.watch(self, "train", "rest")
         for _ in range(iterations):
             self.train()
-        total = sum(clock.seconds.values())
-        return {part: clock.seconds[part] / total for part in PARTS}
+        return {part: clock.seconds[part] / iterations for part in PARTS}
+
+    def time_shares(self, iterations: int) -> dict[str, float]:
+        """Shares of CPU time by part, over some further iterations. The clocks stay in place."""
+        seconds = self.part_seconds(iterations)
+        total = sum(seconds.values())
+        return {part: own / total for part, own in seconds.items()}
 
     def stop(self) -> None:
         """Frees its runners."""
