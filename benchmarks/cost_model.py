@@ -144,12 +144,11 @@ def model_of(game: str, iterations: int) -> tuple[CostModel, dict[str, Any]]:
 def measure_transfer(repeats: int = 15) -> dict[str, float]:
     """Seconds of a call to another process, and bytes per second of its answer through the object store."""
 
-    @ray.remote(num_cpus=1)
     class Other:
         def send(self, size: int) -> Any:
             return np.zeros(size, np.uint8)
 
-    other = Other.remote()
+    other = ray.remote(num_cpus=1)(Other).remote()
     ray.get(other.send.remote(1))
 
     def seconds(size: int) -> float:
@@ -182,7 +181,7 @@ def measure_tune() -> float:
         ).fit()
         first = min(result.metrics["first"] for result in results)
         last = max(result.metrics["now"] for result in results)
-    return _TUNE_TRIALS * _TUNE_RESULTS / (last - first)
+    return float(_TUNE_TRIALS * _TUNE_RESULTS / (last - first))
 
 
 def one_run(model: CostModel, bytes_per_env_step: float, call: float, nodes: int) -> dict[str, Any]:
