@@ -58,8 +58,8 @@ def lay_config_under(words: Words) -> None:
     if params:
         values["game_params"] = [*params.items(), *values.get("game_params", ())]
     settings = dict(content.get("settings", {}))
-    if content.get("algo") != values.get("algo"):
-        return  # another algorithm was asked for: the file's settings are not its own
+    if not settings or content["algo"] != values["algo"]:
+        return  # where another algorithm was asked for, the file's settings are not its own
     if isinstance(resolve_algorithm(values["algo"])[0], StockSpec):
         values["rllib"] = [*settings.items(), *values.get("rllib", ())]
         return
