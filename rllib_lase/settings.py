@@ -49,6 +49,9 @@ class Settings:
     num_env_runners: int = setting(0, "remote sampling actors; 0 samples in this process", minimum=0)
     num_envs_per_env_runner: int = setting(32, "copies of the game that one runner steps at once", minimum=1)
     rollout_fragment_length: int = setting(50, "steps of each copy in one sample-update round", minimum=1)
+    decentralised_learners: int = setting(
+        0, "actors that the agents are divided among, with all that is theirs; 0: one learner", minimum=0
+    )
     rounds_per_iteration: int = setting(4, "sample-update rounds in one RLlib iteration", minimum=1)
     schedule_env_steps: int = setting(
         400_000, "env steps over which the linear schedules run; then they stay at their end", minimum=1

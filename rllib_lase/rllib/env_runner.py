@@ -123,6 +123,11 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
             self._policy = self.config.make_policy(module, self.env)
         self._state = self._policy.initial_state()
 
+    def act_by(self, policy: JointPolicy) -> None:
+        """Lets `policy` choose the actions from now on, whatever the modules here are."""
+        self._policy = policy
+        self._state = policy.initial_state()
+
     def _module_of(self, agent_id: str) -> str:
         mapping: Callable[..., str] = self.config.policy_mapping_fn
         return mapping(agent_id, None)

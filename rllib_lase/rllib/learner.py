@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -25,6 +26,23 @@ from rllib_lase.social.carry import LaneCarry
 from rllib_lase.social.hook import POLICY, JointSpaces, LearntRewards, Networks, SocialHook
 
 SOCIAL_STATE = "social"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A round's rollout with what the preference made of it.
+
+    Attributes:
+        rollout: The experience.
+        data: The same as tensors.
+        learnt: What the policies will learn from.
+        recorded: `(T, B)` bool, steps that are reported.
+    """
+
+    rollout: JointRollout
+    data: TensorRollout
+    learnt: LearntRewards
+    recorded: Tensor
 
 
 class SocialLearner(TorchLearner):
@@ -156,19 +174,32 @@ class SocialLearner(TorchLearner):
         return {}
 
     def _update_round(self, rollout: JointRollout, env_steps: int) -> None:
+        self.learn(self.weigh(rollout, env_steps))
+
+    def weigh(self, rollout: JointRollout, env_steps: int) -> Judgement:
+        """The first half of a round: what the preference makes of its rollout.
+
+        Args:
+            rollout: The experience.
+            env_steps: Env steps sampled before this round.
+        """
         self._rounds += 1
         self._schedules.set(env_steps)
         self.hook.set_env_steps(env_steps)
         recorded = self._recorder.random(rollout.dones.shape) < self.settings.record_fraction
         data = rollout.to_tensors(self.device)
         record_mask = torch.from_numpy(recorded).to(self.device)
-        networks = self._networks()
         carry = self._carry.take(rollout, self._initial_carry(rollout))
-        learnt = self.hook.rewards(data, networks, record_mask, carry)
+        learnt = self.hook.rewards(data, self._networks(), record_mask, carry)
         self._carry.keep(rollout, learnt.carry)
-        self._report.add_rollout(data, learnt, record_mask)
-        self.hook.observe(rollout, networks)
-        self._update_policies(data, learnt)
+        return Judgement(rollout, data, learnt, record_mask)
+
+    def learn(self, judgement: Judgement) -> None:
+        """The second half of a round: everything is updated."""
+        networks = self._networks()
+        self._report.add_rollout(judgement.data, judgement.learnt, judgement.recorded)
+        self.hook.observe(judgement.rollout, networks)
+        self._update_policies(judgement.data, judgement.learnt)
         for _ in range(self.hook.updates_due(self._rounds)):
             self._update_social(networks)
 
