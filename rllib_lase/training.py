@@ -355,6 +355,8 @@ def progress_row(iteration: int, report: IterationReport) -> dict[str, float]:
         "lr": report.learner["lr"],
         "epsilon": report.learner["epsilon"],
     }
+    if report.staleness:
+        row["staleness_mean"], row["staleness_max"] = float(np.mean(report.staleness)), max(report.staleness)
     row |= {f"transfer/{name}": value for name, value in report.transfer.items()}
     for position, agent_id in enumerate(report.agent_ids):
         row[f"reward/{agent_id}"] = float(rewards[position])

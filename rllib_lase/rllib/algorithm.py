@@ -27,6 +27,7 @@ from rllib_lase.rllib.config import SocialConfig
 from rllib_lase.rllib.env_runner import BatchedEnvRunner
 from rllib_lase.rllib.episode_account import FinishedEpisodes
 from rllib_lase.rllib.learner import SOCIAL_STATE
+from rllib_lase.rllib.sampling import RemoteSampling
 from rllib_lase.rllib.schedules import Schedules
 from rllib_lase.rollout import JointRollout
 from rllib_lase.social.hook import LearntRewards
@@ -46,6 +47,7 @@ class IterationReport:
         finished: Episodes that ended in this iteration.
         learner: `SocialLearner.collect_report`.
         iteration_env_steps: Env steps of this iteration.
+        staleness: Of each remote rollout of this iteration, by how many rounds its weights were old.
         transfer: Bytes per env step that passed between the actors of a decentralised run, by what they were.
     """
 
@@ -57,6 +59,7 @@ class IterationReport:
     learner: dict[str, Any]
     iteration_env_steps: int
     transfer: Mapping[str, float] = field(default_factory=dict)
+    staleness: tuple[int, ...] = ()
 
     def rewards_after_gifting_per_episode(self) -> NDArray[np.float64]:
         """`(N,)`, mean per episode: reward per env step times mean length; NaN if no episode ended."""
@@ -95,7 +98,8 @@ class SocialAlgorithm(Algorithm):
         super().setup(config)
         self._settings = self.config.settings()
         self._schedules = Schedules(self._settings)
-        self._env_steps = self._num_episodes = 0
+        self._env_steps = self._num_episodes = self._rounds = 0
+        self._remote_sampling = RemoteSampling(self.env_runner_group, self._settings, self._epsilon_at)
         self._carried: dict[str, float] = {}
         self._share_module()
 
@@ -216,46 +220,67 @@ class SocialAlgorithm(Algorithm):
     def training_step(self) -> None:
         """`rounds_per_iteration` times: sample a fragment of every copy, update everybody."""
         before = self._env_steps
-        for _ in range(self._settings.rounds_per_iteration):
-            self._schedules.set(self._env_steps)
-            data = self._sample(self._schedules.epsilon)
-            steps = self._round_env_steps
-            self.learner_group.update(training_data=data, timesteps={"env_steps": self._env_steps})
-            self._env_steps += steps
-            if not self._shares_module():
+        local, rounds = self._local_runner(), self._settings.rounds_per_iteration
+        self._staleness: list[int] = []
+        if local is not None:
+            for _ in range(rounds):
+                self._local_round(local)
+        else:
+            for _ in range(rounds // self._settings.fragments_per_call):
+                self._remote_rounds()
+            if self._settings.max_staleness == 0:
                 self._sync_weights()
         self._report_iteration(self._env_steps - before)
 
-    def _sample(self, epsilon: float) -> TrainingData:
+    def _local_round(self, runner: BatchedEnvRunner) -> None:
+        self._schedules.set(self._env_steps)
         length = self._settings.rollout_fragment_length
-        runner = self._local_runner()
-        if runner is not None:
-            rollout = runner.sample_rollout(length, epsilon, self._env_steps)
-            self._round_env_steps = rollout.env_steps()
-            return (
-                TrainingData(batch=rollout)
-                if self._has_local_learner or self._nodes is not None
-                else TrainingData(batch_refs=[ray.put(rollout)])
-            )
-        env_steps = self._env_steps
-        refs = self.env_runner_group.foreach_env_runner(
-            lambda remote: remote.sample_rollout(length, epsilon, env_steps),
-            local_env_runner=False,
-            return_obj_refs=True,
+        rollout = runner.sample_rollout(length, self._schedules.epsilon, self._env_steps)
+        here = self._has_local_learner or self._nodes is not None
+        self._learn(TrainingData(batch=rollout) if here else TrainingData(batch_refs=[ray.put(rollout)]))
+        self._env_steps += rollout.env_steps()
+        if not self._shares_module():
+            self._sync_weights()
+
+    def _remote_rounds(self) -> None:
+        """The rounds of one call to every runner; none, if all runners failed."""
+        answers = self._remote_sampling.collect(self._put_weights, self._rounds, self._env_steps)
+        if not answers:
+            return
+        for fragment in range(self._settings.fragments_per_call):
+            self._staleness += [self._rounds - answer.version for answer in answers]
+            self._learn(TrainingData(batch_refs=[answer.rollouts[fragment] for answer in answers]))
+            self._env_steps += sum(answer.env_steps for answer in answers)
+
+    def _learn(self, data: TrainingData) -> None:
+        self.learner_group.update(
+            training_data=data,
+            timesteps={"env_steps": self._env_steps},
+            defer_solve_refs_to_learner=True,
         )
-        if not refs:
-            raise RuntimeError(
-                "all env runners are gone; set .fault_tolerance(restart_failed_env_runners=True)"
-            )
-        self._round_env_steps = len(refs) * length * self._settings.num_envs_per_env_runner
-        return TrainingData(batch_refs=list(refs))
+        self._rounds += 1
+
+    def _epsilon_at(self, env_steps: int) -> float:
+        self._schedules.set(env_steps)
+        return self._schedules.epsilon
+
+    def _put_weights(self) -> ray.ObjectRef:
+        """The policies' weights in the object store, put there by the learner: once for all runners."""
+        if self._nodes is not None or self._has_local_learner:
+            return ray.put(self.module_state())
+        reference: ray.ObjectRef = self._ask_learner(
+            lambda learner: [
+                ray.put(learner.get_state(COMPONENT_RL_MODULE, inference_only=True)[COMPONENT_RL_MODULE])
+            ]
+        )[0]
+        return reference
 
     def _sync_weights(self) -> None:
         """Puts the learner's weights into every runner, and waits until they are there.
 
         RLlib's own sync is fire-and-forget and may be dropped while another request is in flight.
         """
-        message = {COMPONENT_RL_MODULE: ray.put(self.module_state()), WEIGHTS_SEQ_NO: 0}
+        message = {COMPONENT_RL_MODULE: self._put_weights(), WEIGHTS_SEQ_NO: 0}
         self.env_runner_group.foreach_env_runner(
             "set_state", kwargs={"state": message}, local_env_runner=False
         )
@@ -282,6 +307,7 @@ class SocialAlgorithm(Algorithm):
             learner=self._collect_report(),
             iteration_env_steps=iteration_env_steps,
             transfer=self._transfer(iteration_env_steps),
+            staleness=tuple(self._staleness),
         )
         self._log_social_metrics()
 
@@ -315,6 +341,9 @@ class SocialAlgorithm(Algorithm):
             self._carried["share_given"] = float(np.nanmean(1 - kept))
         for name, value in {**self._carried, "env_steps": float(self._env_steps)}.items():
             self.metrics.log_value(("social", name), value, window=1)
+        if report.staleness:
+            self.metrics.log_value(("sampling", "staleness_mean"), float(np.mean(report.staleness)), window=1)
+            self.metrics.log_value(("sampling", "staleness_max"), max(report.staleness), window=1)
         for name, value in report.transfer.items():
             self.metrics.log_value(("transfer", name), value, window=1)
         for name, values in {**report.learner["learner"], **report.learner["measured"]}.items():
@@ -397,6 +426,7 @@ class SocialAlgorithm(Algorithm):
             self._ask_learner(lambda learner: learner.set_state(learner_state))
         else:
             self._nodes.set_learner_state(state["learner"])
+        self._remote_sampling.forget()
         if not self._shares_module():
             self._sync_weights()
         runners = state["runners"]

@@ -31,6 +31,7 @@ from rllib_lase.rllib.learner import SocialLearner
 from rllib_lase.rllib.modules import SharingModules, SocialModule
 from rllib_lase.rllib.normalised import with_normalised_observations
 from rllib_lase.rllib.policies import JointPolicy, StackedPolicies, module_nets
+from rllib_lase.rllib.sampling import open_calls
 from rllib_lase.settings import MAX_SEED, Optimizer, Settings, SettingsError, setting_names, unknown_settings
 from rllib_lase.social.hook import JointSpaces, SocialHook
 
@@ -214,7 +215,8 @@ class SocialConfig(AlgorithmConfig):
         super().validate()
         if self.in_evaluation:  # RLlib changes sampling settings there, and nothing is learnt
             return
-        self.settings()
+        # RLlib drops what is over its limit.
+        self.max_requests_in_flight_per_env_runner = open_calls(self.settings())
         if self.num_learners > 1:
             raise SettingsError(
                 [

@@ -19,6 +19,7 @@ from rllib_lase.core.returns import generalized_advantages
 from rllib_lase.rllib.learner_report import LearnerReport
 from rllib_lase.rllib.modules import SocialModule
 from rllib_lase.rllib.owners import clipped_step, parameters_of
+from rllib_lase.rllib.sampling import rollouts_that_are_left
 from rllib_lase.rllib.schedules import Schedules
 from rllib_lase.rollout import JointRollout, TensorRollout, concatenate
 from rllib_lase.settings import Settings
@@ -168,8 +169,12 @@ class SocialLearner(TorchLearner):
                 f"{type(self).__name__} learns from JointRollouts, found episodes; set "
                 "env_runner_cls=BatchedEnvRunner, or train RLlib's own PPO on episodes"
             )
-        data.solve_refs()
-        self._update_round(concatenate(data.batches or [data.batch]), (timesteps or {}).get("env_steps", 0))
+        if data.batch_refs is None:
+            rollouts = data.batches or [data.batch]
+        else:
+            rollouts = rollouts_that_are_left(data.batch_refs)
+        if rollouts:
+            self._update_round(concatenate(rollouts), (timesteps or {}).get("env_steps", 0))
         self._weights_seq_no += 1
         return {}
 
