@@ -49,6 +49,17 @@ class Settings:
     num_env_runners: int = setting(0, "remote sampling actors; 0 samples in this process", minimum=0)
     num_envs_per_env_runner: int = setting(32, "copies of the game that one runner steps at once", minimum=1)
     rollout_fragment_length: int = setting(50, "steps of each copy in one sample-update round", minimum=1)
+    decentralised_learners: int = setting(
+        0, "actors that the agents are divided among, with all that is theirs; 0: one learner", minimum=0
+    )
+    fragments_per_call: int = setting(
+        1, "remote runners: rounds that one call samples, with the same weights", minimum=1
+    )
+    max_staleness: int = setting(
+        0,
+        "remote runners: rounds by which sampling weights may be old; 0 samples and learns in turn",
+        minimum=0,
+    )
     rounds_per_iteration: int = setting(4, "sample-update rounds in one RLlib iteration", minimum=1)
     schedule_env_steps: int = setting(
         400_000, "env steps over which the linear schedules run; then they stay at their end", minimum=1
@@ -100,6 +111,7 @@ class Settings:
             errors.append(f"{item.name}: {problem}") if problem else errors.extend(
                 _range_problems(item, value)
             )
+        errors += [] if errors else self._staleness_problems()
         if not errors and self.optimizer == "ppo" and "num_minibatches" not in self.unused:
             sequences = self.num_envs_per_env_runner * max(1, self.num_env_runners)
             samples = sequences if self.use_lstm else sequences * self.rollout_fragment_length
@@ -110,6 +122,27 @@ class Settings:
                     f"choose at most {samples}"
                 )
         return errors
+
+    def _staleness_problems(self) -> list[str]:
+        """What does not fit about rounds that are sampled ahead."""
+        fragments, rounds = self.fragments_per_call, self.rounds_per_iteration
+        problems = []
+        if (fragments > 1 or self.max_staleness) and not self.num_env_runners:
+            problems.append(
+                "max_staleness and fragments_per_call: in one process everything takes turns; set "
+                "num_env_runners, or leave them out"
+            )
+        if self.max_staleness < fragments - 1:
+            problems.append(
+                f"max_staleness: {self.max_staleness} is too low for fragments_per_call={fragments}, whose "
+                f"last round learns from weights {fragments - 1} rounds old; choose {fragments - 1} or more"
+            )
+        if rounds % fragments:
+            problems.append(
+                f"fragments_per_call: {fragments} does not divide rounds_per_iteration={rounds}; "
+                "choose a divisor"
+            )
+        return problems
 
     def environment_problems(self, env: str, params: Mapping[str, Any]) -> list[str]:
         """What these settings ask of an environment that it does not have, each with its setting; or none.

@@ -101,7 +101,7 @@ class TrainSpec:
                 "optimizer": settings.optimizer,
                 "settings": dataclasses.asdict(settings),
             },
-            settings.num_env_runners,
+            settings.num_env_runners + settings.decentralised_learners,
             lambda: build_config(spec, settings, self.game, self.game_params, self.seed).build_algo(),
         )
 
@@ -269,7 +269,9 @@ def trained_players(run: RunFolder, checkpoint: Path, switches: Sequence[Switch]
         rllib = stock_config(spec, *game, config["seed"], config["settings"])
         yield StockPlayers.load(checkpoint / POLICIES_FOLDER, rllib, *game)
         return
-    with ray_session(1 + config["settings"]["num_env_runners"]):
+    settings = config["settings"]
+    actors = settings["num_env_runners"] + settings.get("decentralised_learners", 0)
+    with ray_session(1 + actors):
         algorithm = SocialAlgorithm.from_checkpoint(checkpoint)
         if isinstance(algorithm, Population):
             algorithm.evaluation_switches = switches
@@ -374,6 +376,9 @@ def progress_row(iteration: int, report: IterationReport) -> dict[str, float]:
         "lr": report.learner["lr"],
         "epsilon": report.learner["epsilon"],
     }
+    if report.staleness:
+        row["staleness_mean"], row["staleness_max"] = float(np.mean(report.staleness)), max(report.staleness)
+    row |= {f"transfer/{name}": value for name, value in report.transfer.items()}
     for position, agent_id in enumerate(report.agent_ids):
         row[f"reward/{agent_id}"] = float(rewards[position])
         row[f"reward_after_gifting/{agent_id}"] = float(after[position])

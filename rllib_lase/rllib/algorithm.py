@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
@@ -20,11 +21,13 @@ from torch import Tensor
 
 from rllib_lase.evaluation.metrics import equality
 from rllib_lase.rllib.agent_descriptions import describe_agents
+from rllib_lase.rllib.agent_nodes import AgentNodes
 from rllib_lase.rllib.checkpoints import ALGORITHM_KIND, CheckpointError, load_tree, save_tree
 from rllib_lase.rllib.config import SocialConfig
 from rllib_lase.rllib.env_runner import BatchedEnvRunner
 from rllib_lase.rllib.episode_account import FinishedEpisodes
 from rllib_lase.rllib.learner import SOCIAL_STATE
+from rllib_lase.rllib.sampling import RemoteSampling
 from rllib_lase.rllib.schedules import Schedules
 from rllib_lase.rollout import JointRollout
 from rllib_lase.social.hook import LearntRewards
@@ -44,6 +47,8 @@ class IterationReport:
         finished: Episodes that ended in this iteration.
         learner: `SocialLearner.collect_report`.
         iteration_env_steps: Env steps of this iteration.
+        staleness: Of each remote rollout of this iteration, by how many rounds its weights were old.
+        transfer: Bytes per env step that passed between the actors of a decentralised run, by what they were.
     """
 
     agent_ids: tuple[str, ...]
@@ -53,6 +58,8 @@ class IterationReport:
     finished: FinishedEpisodes
     learner: dict[str, Any]
     iteration_env_steps: int
+    transfer: Mapping[str, float] = field(default_factory=dict)
+    staleness: tuple[int, ...] = ()
 
     def rewards_after_gifting_per_episode(self) -> NDArray[np.float64]:
         """`(N,)`, mean per episode: reward per env step times mean length; NaN if no episode ended."""
@@ -91,7 +98,8 @@ class SocialAlgorithm(Algorithm):
         super().setup(config)
         self._settings = self.config.settings()
         self._schedules = Schedules(self._settings)
-        self._env_steps = self._num_episodes = 0
+        self._env_steps = self._num_episodes = self._rounds = 0
+        self._remote_sampling = RemoteSampling(self.env_runner_group, self._settings, self._epsilon_at)
         self._carried: dict[str, float] = {}
         self._share_module()
 
@@ -100,9 +108,19 @@ class SocialAlgorithm(Algorithm):
         runner = self.env_runner_group.local_env_runner
         return runner if runner is not None and runner.env is not None else None
 
+    @property
+    def _nodes(self) -> AgentNodes | None:
+        """The actors that the agents are divided among, if they are."""
+        return self.learner_group if isinstance(self.learner_group, AgentNodes) else None
+
     def _share_module(self) -> None:
-        """A runner in the learner's process acts with the learner's own module: nothing is ever copied."""
+        """A runner acts with the learner's own module where both are in one process: nothing is ever copied.
+
+        Agents that are divided among actors act there.
+        """
         runner, learner = self._local_runner(), self.learner_group._learner
+        if runner is not None and runner.env is not None and self._nodes is not None:
+            runner.act_by(self._nodes.policies(runner.env))
         if runner is not None and learner is not None and learner.device.type == "cpu":
             runner.use_module(learner.module)
 
@@ -111,6 +129,9 @@ class SocialAlgorithm(Algorithm):
         return self.learner_group._learner is not None
 
     def _shares_module(self) -> bool:
+        """Whether who acts always has the present weights."""
+        if self._nodes is not None:
+            return True
         runner, learner = self._local_runner(), self.learner_group._learner
         return runner is not None and learner is not None and runner.module is learner.module
 
@@ -151,6 +172,8 @@ class SocialAlgorithm(Algorithm):
             rollout: The experience.
             carry: That of the fragment before, if this one goes on where it ended.
         """
+        if self._nodes is not None:
+            return self._nodes.judge(rollout, carry)
         learnt: LearntRewards = self._ask_learner(lambda learner: learner.judge(rollout, carry))
         return learnt
 
@@ -172,7 +195,10 @@ class SocialAlgorithm(Algorithm):
         runner = BatchedEnvRunner(config=config, worker_index=0, num_workers=0)
         if runner.module is None:
             raise RuntimeError("the evaluation runner has no module")
-        runner.module.set_state(self.module_state())
+        if self._nodes is not None and runner.env is not None:
+            runner.act_by(self._nodes.policies(runner.env, "evaluation"))
+        else:
+            runner.module.set_state(self.module_state())
         return runner
 
     def _evaluation_config(self) -> SocialConfig:
@@ -182,6 +208,8 @@ class SocialAlgorithm(Algorithm):
 
     def module_state(self) -> dict[str, Any]:
         """The policies' present weights by agent, as arrays."""
+        if self._nodes is not None:
+            return self._nodes.module_state()
         state = self._ask_learner(lambda learner: learner.get_state(COMPONENT_RL_MODULE, inference_only=True))
         weights: dict[str, Any] = state[COMPONENT_RL_MODULE]
         return weights
@@ -192,46 +220,67 @@ class SocialAlgorithm(Algorithm):
     def training_step(self) -> None:
         """`rounds_per_iteration` times: sample a fragment of every copy, update everybody."""
         before = self._env_steps
-        for _ in range(self._settings.rounds_per_iteration):
-            self._schedules.set(self._env_steps)
-            data = self._sample(self._schedules.epsilon)
-            steps = self._round_env_steps
-            self.learner_group.update(training_data=data, timesteps={"env_steps": self._env_steps})
-            self._env_steps += steps
-            if not self._shares_module():
+        local, rounds = self._local_runner(), self._settings.rounds_per_iteration
+        self._staleness: list[int] = []
+        if local is not None:
+            for _ in range(rounds):
+                self._local_round(local)
+        else:
+            for _ in range(rounds // self._settings.fragments_per_call):
+                self._remote_rounds()
+            if self._settings.max_staleness == 0:
                 self._sync_weights()
         self._report_iteration(self._env_steps - before)
 
-    def _sample(self, epsilon: float) -> TrainingData:
+    def _local_round(self, runner: BatchedEnvRunner) -> None:
+        self._schedules.set(self._env_steps)
         length = self._settings.rollout_fragment_length
-        runner = self._local_runner()
-        if runner is not None:
-            rollout = runner.sample_rollout(length, epsilon, self._env_steps)
-            self._round_env_steps = rollout.env_steps()
-            return (
-                TrainingData(batch=rollout)
-                if self._has_local_learner
-                else TrainingData(batch_refs=[ray.put(rollout)])
-            )
-        env_steps = self._env_steps
-        refs = self.env_runner_group.foreach_env_runner(
-            lambda remote: remote.sample_rollout(length, epsilon, env_steps),
-            local_env_runner=False,
-            return_obj_refs=True,
+        rollout = runner.sample_rollout(length, self._schedules.epsilon, self._env_steps)
+        here = self._has_local_learner or self._nodes is not None
+        self._learn(TrainingData(batch=rollout) if here else TrainingData(batch_refs=[ray.put(rollout)]))
+        self._env_steps += rollout.env_steps()
+        if not self._shares_module():
+            self._sync_weights()
+
+    def _remote_rounds(self) -> None:
+        """The rounds of one call to every runner; none, if all runners failed."""
+        answers = self._remote_sampling.collect(self._put_weights, self._rounds, self._env_steps)
+        if not answers:
+            return
+        for fragment in range(self._settings.fragments_per_call):
+            self._staleness += [self._rounds - answer.version for answer in answers]
+            self._learn(TrainingData(batch_refs=[answer.rollouts[fragment] for answer in answers]))
+            self._env_steps += sum(answer.env_steps for answer in answers)
+
+    def _learn(self, data: TrainingData) -> None:
+        self.learner_group.update(
+            training_data=data,
+            timesteps={"env_steps": self._env_steps},
+            defer_solve_refs_to_learner=True,
         )
-        if not refs:
-            raise RuntimeError(
-                "all env runners are gone; set .fault_tolerance(restart_failed_env_runners=True)"
-            )
-        self._round_env_steps = len(refs) * length * self._settings.num_envs_per_env_runner
-        return TrainingData(batch_refs=list(refs))
+        self._rounds += 1
+
+    def _epsilon_at(self, env_steps: int) -> float:
+        self._schedules.set(env_steps)
+        return self._schedules.epsilon
+
+    def _put_weights(self) -> ray.ObjectRef:
+        """The policies' weights in the object store, put there by the learner: once for all runners."""
+        if self._nodes is not None or self._has_local_learner:
+            return ray.put(self.module_state())
+        reference: ray.ObjectRef = self._ask_learner(
+            lambda learner: [
+                ray.put(learner.get_state(COMPONENT_RL_MODULE, inference_only=True)[COMPONENT_RL_MODULE])
+            ]
+        )[0]
+        return reference
 
     def _sync_weights(self) -> None:
         """Puts the learner's weights into every runner, and waits until they are there.
 
         RLlib's own sync is fire-and-forget and may be dropped while another request is in flight.
         """
-        message = {COMPONENT_RL_MODULE: ray.put(self.module_state()), WEIGHTS_SEQ_NO: 0}
+        message = {COMPONENT_RL_MODULE: self._put_weights(), WEIGHTS_SEQ_NO: 0}
         self.env_runner_group.foreach_env_runner(
             "set_state", kwargs={"state": message}, local_env_runner=False
         )
@@ -255,10 +304,24 @@ class SocialAlgorithm(Algorithm):
             env_steps=self._env_steps,
             num_episodes=self._num_episodes,
             finished=finished,
-            learner=self._ask_learner(lambda learner: learner.collect_report()),
+            learner=self._collect_report(),
             iteration_env_steps=iteration_env_steps,
+            transfer=self._transfer(iteration_env_steps),
+            staleness=tuple(self._staleness),
         )
         self._log_social_metrics()
+
+    def _collect_report(self) -> dict[str, Any]:
+        if self._nodes is not None:
+            return self._nodes.collect_report()
+        report: dict[str, Any] = self._ask_learner(lambda learner: learner.collect_report())
+        return report
+
+    def _transfer(self, env_steps: int) -> dict[str, float]:
+        if self._nodes is None:
+            return {}
+        counted = self._nodes.collect_transfer()
+        return {f"{name}_bytes_per_env_step": total / env_steps for name, total in counted.items()}
 
     def _log_social_metrics(self) -> None:
         """Logs `social/...`; where no episode ended, the last known value, so that Tune never meets a gap."""
@@ -278,6 +341,11 @@ class SocialAlgorithm(Algorithm):
             self._carried["share_given"] = float(np.nanmean(1 - kept))
         for name, value in {**self._carried, "env_steps": float(self._env_steps)}.items():
             self.metrics.log_value(("social", name), value, window=1)
+        if report.staleness:
+            self.metrics.log_value(("sampling", "staleness_mean"), float(np.mean(report.staleness)), window=1)
+            self.metrics.log_value(("sampling", "staleness_max"), max(report.staleness), window=1)
+        for name, value in report.transfer.items():
+            self.metrics.log_value(("transfer", name), value, window=1)
         for name, values in {**report.learner["learner"], **report.learner["measured"]}.items():
             for agent_id, value in zip(report.agent_ids, values, strict=True):
                 if np.isfinite(value):  # unknown where no step was recorded
@@ -318,7 +386,10 @@ class SocialAlgorithm(Algorithm):
             lambda runner: describe_agents(runner.env, runner.module),
             local_env_runner=self._local_runner() is not None,
         )
-        learner = self._ask_learner(lambda each: each.get_state(components=list(_LEARNER_PARTS)))
+        if self._nodes is None:
+            learner = self._ask_learner(lambda each: each.get_state(components=list(_LEARNER_PARTS)))
+        else:
+            learner = self._nodes.learner_state(_LEARNER_PARTS)
         return {
             "config": self.config.to_json(),
             "iteration": self.iteration,
@@ -350,8 +421,12 @@ class SocialAlgorithm(Algorithm):
         self._iteration = int(state["iteration"])
         self._env_steps, self._num_episodes = int(state["env_steps"]), int(state["num_episodes"])
         self._carried = dict(state["carried"])
-        learner_state = {**state["learner"], WEIGHTS_SEQ_NO: 0}
-        self._ask_learner(lambda learner: learner.set_state(learner_state))
+        if self._nodes is None:
+            learner_state = {**state["learner"], WEIGHTS_SEQ_NO: 0}
+            self._ask_learner(lambda learner: learner.set_state(learner_state))
+        else:
+            self._nodes.set_learner_state(state["learner"])
+        self._remote_sampling.forget()
         if not self._shares_module():
             self._sync_weights()
         runners = state["runners"]
@@ -402,7 +477,8 @@ def _what_must_fit(config: dict[str, Any]) -> dict[str, Any]:
     names = ("hidden_size", "use_lstm", "lstm_size", "num_env_runners", "num_envs_per_env_runner")
     keys = ("algo_id", "env", "env_config", "population", "shuffle_seats")
     same = {key: config[key] for key in keys if key in config}
-    return same | {name: config["settings"][name] for name in names}
+    divided = config["settings"].get("decentralised_learners", 0)
+    return same | {name: config["settings"][name] for name in names} | {"decentralised_learners": divided}
 
 
 def _warn_about_hash_seed() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+from ray.rllib.core.learner.learner_group import LearnerGroup
 from ray.rllib.core.rl_module.multi_rl_module import MultiRLModule, MultiRLModuleSpec
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.env import INPUT_ENV_SPACES
@@ -30,6 +31,7 @@ from rllib_lase.rllib.learner import SocialLearner
 from rllib_lase.rllib.modules import SharingModules, SocialModule
 from rllib_lase.rllib.normalised import with_normalised_observations
 from rllib_lase.rllib.policies import JointPolicy, StackedPolicies, module_nets
+from rllib_lase.rllib.sampling import open_calls
 from rllib_lase.settings import MAX_SEED, Optimizer, Settings, SettingsError, setting_names, unknown_settings
 from rllib_lase.social.hook import JointSpaces, SocialHook
 
@@ -48,6 +50,7 @@ class SocialConfig(AlgorithmConfig):
         hook_class: The social preference.
         learner_class: Who learns.
         algorithm_class: What it builds; set by the algorithm that names it as its `config_class`.
+        learning_agents: Positions of the agents that this config's learner has; None: all that learn.
     """
 
     algo_id: ClassVar[str]
@@ -60,6 +63,7 @@ class SocialConfig(AlgorithmConfig):
         self.explicit_settings: list[str] = []
         self.env_runner_cls = BatchedEnvRunner
         self._dont_auto_sync_env_runner_states = True
+        self.learning_agents: tuple[int, ...] | None = None
         self.optimizer = None
         self._apply_defaults()
 
@@ -87,6 +91,7 @@ class SocialConfig(AlgorithmConfig):
                 f"leave it out, or choose one of {', '.join(NETWORK_ENCODINGS)}"
             )
         errors += self.further_problems()
+        errors += self._decentralisation_problems(settings)
         reason = self.spec.unsupported(self.env, self.env_config) if isinstance(self.env, str) else None
         if reason:
             errors.append(f"env: {self.algo_id} cannot play {self.env}: {reason}")
@@ -103,6 +108,23 @@ class SocialConfig(AlgorithmConfig):
     def further_problems(self) -> list[str]:
         """What else is wrong with this config, each with its setting; or none."""
         return []
+
+    def _decentralisation_problems(self, settings: Settings) -> list[str]:
+        """Why the agents cannot be divided among actors, if they should be."""
+        count = settings.decentralised_learners
+        if count == 0:
+            return []
+        name, problems = "decentralised_learners", []
+        if count == 1:
+            problems.append(f"{name}: 1 divides nothing; choose 0, or 2 or more")
+        if settings.num_env_runners:
+            problems.append(f"{name}: agents act where they learn; leave num_env_runners at 0")
+        if self.num_learners:
+            problems.append(f"{name}: the actors are the learners; leave num_learners at 0")
+        reason = self.hook_class.decentralisation_problem(settings)
+        if reason:
+            problems.append(f"{name}: {self.algo_id} cannot be decentralised: {reason}")
+        return problems
 
     def _apply_defaults(self) -> None:
         """Lays the game's tuned defaults under what was set explicitly."""
@@ -193,7 +215,8 @@ class SocialConfig(AlgorithmConfig):
         super().validate()
         if self.in_evaluation:  # RLlib changes sampling settings there, and nothing is learnt
             return
-        self.settings()
+        # RLlib drops what is over its limit.
+        self.max_requests_in_flight_per_env_runner = open_calls(self.settings())
         if self.num_learners > 1:
             raise SettingsError(
                 [
@@ -241,7 +264,20 @@ class SocialConfig(AlgorithmConfig):
         settings = self.settings()
         if spaces.continuous_size is not None:
             refuse_continuous(self.algo_id, self.hook_class, settings)
-        return self.hook_class(settings, spaces, self.seed)
+        hook = self.hook_class(settings, spaces, self.seed)
+        if self.learning_agents is not None:
+            hook.agents = self.learning_agents
+        return hook
+
+    @override(AlgorithmConfig)
+    def build_learner_group(self, *, rl_module_spec: Any = None, **kwargs: Any) -> LearnerGroup:
+        """RLlib's, or the actors that the agents are divided among."""
+        if self.settings().decentralised_learners == 0:
+            return super().build_learner_group(rl_module_spec=rl_module_spec, **kwargs)
+        from rllib_lase.rllib.agent_nodes import AgentNodes  # has configs in its actors
+
+        spec = next(iter(rl_module_spec.rl_module_specs.values()))
+        return AgentNodes(self, spec.model_config["hook"].spaces)
 
     @override(AlgorithmConfig)
     def get_multi_rl_module_spec(

@@ -5,6 +5,7 @@ Returns `JointRollout`s to our learners and ordinary `MultiAgentEpisode`s to RLl
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -28,9 +29,10 @@ import mixed_motive
 from rllib_lase.rllib.episode_account import EpisodeAccount, FinishedEpisodes
 from rllib_lase.rllib.episodes import EpisodeCarry, to_multi_agent_episodes
 from rllib_lase.rllib.game_env import make_joint_env
-from rllib_lase.rllib.joint_env import JointEnv
+from rllib_lase.rllib.joint_env import EnvironmentFault, JointEnv
 from rllib_lase.rllib.policies import JointPolicy, RLlibPolicies
 from rllib_lase.rllib.runner_contract import log_sampling, refuse_unsupported
+from rllib_lase.rllib.sampling import Order, Sampled
 from rllib_lase.rollout import AgentGroup, JointRollout
 
 _EVALUATION_SEED_OFFSET = 1_000_000
@@ -65,6 +67,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         self._episodes_mode = not hasattr(config, "settings")
         self._carry: EpisodeCarry | None = None
         self._weights_seq_no = 0
+        self._weights_version = -1
         self._generator = np.random.default_rng(
             np.random.SeedSequence(config.seed, spawn_key=(10, int(config.in_evaluation), self.worker_index))
         )
@@ -122,6 +125,11 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         else:
             self._policy = self.config.make_policy(module, self.env)
         self._state = self._policy.initial_state()
+
+    def act_by(self, policy: JointPolicy) -> None:
+        """Lets `policy` choose the actions from now on, whatever the modules here are."""
+        self._policy = policy
+        self._state = policy.initial_state()
 
     def _module_of(self, agent_id: str) -> str:
         mapping: Callable[..., str] = self.config.policy_mapping_fn
@@ -298,6 +306,24 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         self._steps += rollout.env_steps()
         self._agent_steps += rollout.agent_steps()
         return rollout
+
+    def sample_rounds(self, order: Order) -> Sampled:
+        """Takes over weights, samples some fragments with them, and answers with references to these."""
+        start = time.perf_counter()
+        if order.version != self._weights_version:
+            self.set_state({COMPONENT_RL_MODULE: order.weights[0], WEIGHTS_SEQ_NO: 0})
+            self._weights_version = order.version
+        rollouts: list[JointRollout] = []
+        fault = None
+        try:
+            for epsilon, env_steps in order.rounds:
+                rollouts.append(self.sample_rollout(order.num_steps, epsilon, env_steps))
+        except EnvironmentFault as error:  # RLlib would restart the runner for ever
+            rollouts, fault = [], str(error)
+        seconds = time.perf_counter() - start
+        references = [ray.put(rollout) for rollout in rollouts]
+        env_steps = order.num_steps * self.num_envs
+        return Sampled(order.number, order.version, references, env_steps, seconds, fault)
 
     def start_episodes(self) -> None:
         """New episodes in all copies; unfinished ones are forgotten."""

@@ -71,8 +71,9 @@ def _own_config(saved: dict[str, Any], run: RunFolder, position: int) -> dict[st
         return saved
     spec = resolve_algorithm(run.seating.names[position])[0]
     assert isinstance(spec, AlgorithmSpec)
-    names = [name for name in setting_names(spec.settings_class) if name not in spec.settings_class.unused]
-    own = {name: saved["settings"][name] for name in names}
+    unused = spec.settings_class.unused
+    names = [name for name in setting_names(spec.settings_class) if name not in unused]
+    own = {name: saved["settings"][name] for name in names if name in saved["settings"]}
     return {
         **{key: saved[key] for key in ("env", "env_config", "seed", "num_learners")},
         "algo_id": spec.algo_id,

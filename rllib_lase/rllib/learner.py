@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -18,6 +19,7 @@ from rllib_lase.core.returns import generalized_advantages
 from rllib_lase.rllib.learner_report import LearnerReport
 from rllib_lase.rllib.modules import SocialModule
 from rllib_lase.rllib.owners import clipped_step, parameters_of
+from rllib_lase.rllib.sampling import rollouts_that_are_left
 from rllib_lase.rllib.schedules import Schedules
 from rllib_lase.rollout import JointRollout, TensorRollout, concatenate
 from rllib_lase.settings import Settings
@@ -25,6 +27,23 @@ from rllib_lase.social.carry import LaneCarry
 from rllib_lase.social.hook import POLICY, JointSpaces, LearntRewards, Networks, SocialHook
 
 SOCIAL_STATE = "social"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A round's rollout with what the preference made of it.
+
+    Attributes:
+        rollout: The experience.
+        data: The same as tensors.
+        learnt: What the policies will learn from.
+        recorded: `(T, B)` bool, steps that are reported.
+    """
+
+    rollout: JointRollout
+    data: TensorRollout
+    learnt: LearntRewards
+    recorded: Tensor
 
 
 class SocialLearner(TorchLearner):
@@ -150,25 +169,42 @@ class SocialLearner(TorchLearner):
                 f"{type(self).__name__} learns from JointRollouts, found episodes; set "
                 "env_runner_cls=BatchedEnvRunner, or train RLlib's own PPO on episodes"
             )
-        data.solve_refs()
-        self._update_round(concatenate(data.batches or [data.batch]), (timesteps or {}).get("env_steps", 0))
+        if data.batch_refs is None:
+            rollouts = data.batches or [data.batch]
+        else:
+            rollouts = rollouts_that_are_left(data.batch_refs)
+        if rollouts:
+            self._update_round(concatenate(rollouts), (timesteps or {}).get("env_steps", 0))
         self._weights_seq_no += 1
         return {}
 
     def _update_round(self, rollout: JointRollout, env_steps: int) -> None:
+        self.learn(self.weigh(rollout, env_steps))
+
+    def weigh(self, rollout: JointRollout, env_steps: int) -> Judgement:
+        """The first half of a round: what the preference makes of its rollout.
+
+        Args:
+            rollout: The experience.
+            env_steps: Env steps sampled before this round.
+        """
         self._rounds += 1
         self._schedules.set(env_steps)
         self.hook.set_env_steps(env_steps)
         recorded = self._recorder.random(rollout.dones.shape) < self.settings.record_fraction
         data = rollout.to_tensors(self.device)
         record_mask = torch.from_numpy(recorded).to(self.device)
-        networks = self._networks()
         carry = self._carry.take(rollout, self._initial_carry(rollout))
-        learnt = self.hook.rewards(data, networks, record_mask, carry)
+        learnt = self.hook.rewards(data, self._networks(), record_mask, carry)
         self._carry.keep(rollout, learnt.carry)
-        self._report.add_rollout(data, learnt, record_mask)
-        self.hook.observe(rollout, networks)
-        self._update_policies(data, learnt)
+        return Judgement(rollout, data, learnt, record_mask)
+
+    def learn(self, judgement: Judgement) -> None:
+        """The second half of a round: everything is updated."""
+        networks = self._networks()
+        self._report.add_rollout(judgement.data, judgement.learnt, judgement.recorded)
+        self.hook.observe(judgement.rollout, networks)
+        self._update_policies(judgement.data, judgement.learnt)
         for _ in range(self.hook.updates_due(self._rounds)):
             self._update_social(networks)
 

@@ -6,7 +6,7 @@ import abc
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import gymnasium as gym
 import numpy as np
@@ -22,6 +22,28 @@ from rllib_lase.networks import PolicyNet
 from rllib_lase.rllib.acting import GroupActor
 from rllib_lase.rllib.joint_env import JointEnv
 from rllib_lase.rllib.modules import SocialModule
+
+
+class ActingSpaces(Protocol):
+    """Who acts together, in how many copies; of a `JointEnv`, what acting needs to know."""
+
+    @property
+    def num_envs(self) -> int: ...  # noqa: D102
+
+    @property
+    def agent_ids(self) -> tuple[str, ...]: ...  # noqa: D102
+
+    @property
+    def observation_spaces(self) -> Mapping[str, gym.Space[Any]]: ...  # noqa: D102
+
+    @property
+    def action_spaces(self) -> Mapping[str, gym.Space[Any]]: ...  # noqa: D102
+
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]: ...  # noqa: D102
+
+    @property
+    def action_shape(self) -> tuple[int, ...]: ...  # noqa: D102
 
 
 class JointPolicy(abc.ABC):
@@ -143,10 +165,10 @@ class StackedPolicies(JointPolicy):
     Args:
         nets: Position of an agent -> its network; all are built alike but for observations and actions.
             Actions of other agents are left alone; their values and log-probabilities are 0.
-        env: The copies.
+        env: The copies, or what is to be known of them.
     """
 
-    def __init__(self, nets: Mapping[int, PolicyNet], env: JointEnv) -> None:
+    def __init__(self, nets: Mapping[int, PolicyNet], env: ActingSpaces) -> None:
         self._env = env
         self._state_size = state_size(next(iter(nets.values()))) if nets else 0
         self._parts: list[_Part] = []
@@ -344,10 +366,10 @@ class RLlibPolicies(JointPolicy):
         return {Columns.ACTION_DIST_INPUTS: np.stack(self._logits)}
 
 
-def _head_size(env: JointEnv, agent: int) -> int:
+def _head_size(env: ActingSpaces, agent: int) -> int:
     """Length of `action_dist_inputs`."""
     return 2 * env.action_shape[0] if env.action_shape else _num_actions(env, agent)
 
 
-def _num_actions(env: JointEnv, agent: int) -> int:
+def _num_actions(env: ActingSpaces, agent: int) -> int:
     return int(cast("gym.spaces.Discrete[Any]", env.action_spaces[env.agent_ids[agent]]).n)

@@ -44,6 +44,13 @@ class GiftingHook(SocialHook):
             )
         return np.array([*range(num_actions), stay_action])
 
+    @classmethod
+    def decentralisation_problem(cls, settings: Settings) -> str | None:
+        """Budgets that rewards replenish tell of rewards."""
+        if cast(GiftingSettings, settings).gift_budget == "replenishable":
+            return "what agents can give depends on their rewards, which others would have to know"
+        return super().decentralisation_problem(settings)
+
     def moves_rewards(self) -> bool:
         """Only where the giver pays; other gifts add to the rewards that are learnt from."""
         return self.settings.gift_budget == "zero_sum"

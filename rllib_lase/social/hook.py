@@ -32,6 +32,9 @@ from rllib_lase.settings import Settings
 Networks = Mapping[str, nn.Module]
 POLICY = "policy"
 
+#: What processes of agents tell each other beside gifts: what was done, and who was in the game.
+EXCHANGED_FIELDS = frozenset({"actions", "active", "terminateds", "truncateds"})
+
 
 @dataclass(frozen=True)
 class JointSpaces:
@@ -191,6 +194,15 @@ class SocialHook(abc.ABC):
         """Settings with values that need discrete actions, each with the reason and the cure."""
         reason = "uniform exploration is for discrete actions; leave it at 0: policies draw from Gaussians"
         return {name: reason for name in ("epsilon_start", "epsilon_end") if getattr(settings, name) > 0}
+
+    @classmethod
+    def decentralisation_problem(cls, settings: Settings) -> str | None:
+        """Why agents cannot live in processes of their own that exchange only actions and gifts, if so."""
+        del settings
+        if cls.shares_parameters:
+            return "all agents have one set of parameters"
+        hidden = cls.visible_fields - EXCHANGED_FIELDS
+        return f"agents see each other's {', '.join(sorted(hidden))}" if hidden else None
 
     @property
     def refuses_gifts(self) -> bool:

@@ -60,6 +60,12 @@ class PopulationHook(SocialHook):
             raise ValueError(f"{self.spaces.agent_ids[seat]} does not learn, and has no networks")
         return hook
 
+    @classmethod
+    def decentralisation_problem(cls, settings: Settings) -> str | None:
+        """Not built."""
+        del settings
+        return "its players are not divided yet; train agents of one kind"
+
     def moves_rewards(self) -> bool:
         """Whether anybody gives."""
         return bool(self._givers)

@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+import ray
+
+from rllib_lase.rllib.algorithms import IndependentConfig
+from rllib_lase.rllib.sampling import open_calls
+from rllib_lase.settings import Settings, SettingsError
+
+pytestmark = [
+    pytest.mark.usefixtures("local_ray"),
+    pytest.mark.filterwarnings("ignore:PYTHONHASHSEED is not fixed"),
+]
+
+
+def small(runners=2, **settings):
+    config = IndependentConfig().environment("snowdrift").debugging(seed=0, log_level="ERROR")
+    config.training(hidden_size=8, rounds_per_iteration=4, **settings)
+    return config.env_runners(num_env_runners=runners, num_envs_per_env_runner=4, rollout_fragment_length=10)
+
+
+@pytest.mark.parametrize(
+    ("staleness", "fragments", "calls"), [(0, 1, 1), (1, 1, 2), (3, 4, 1), (6, 4, 1), (7, 4, 2), (5, 2, 3)]
+)
+def test_so_many_calls_are_open_that_no_round_is_too_stale(staleness, fragments, calls):
+    settings = Settings(num_env_runners=1, max_staleness=staleness, fragments_per_call=fragments)
+    assert open_calls(settings) == calls
+    assert (calls - 1) * fragments + fragments - 1 <= staleness < calls * fragments + fragments - 1
+
+
+@pytest.mark.parametrize(
+    ("runners", "settings", "words"),
+    [
+        (0, {"max_staleness": 1}, "in one process everything takes turns"),
+        (1, {"fragments_per_call": 4, "max_staleness": 2}, "2 is too low for fragments_per_call=4"),
+        (1, {"fragments_per_call": 3, "max_staleness": 2}, "does not divide rounds_per_iteration=4"),
+    ],
+)
+def test_what_cannot_be_stale_is_refused(runners, settings, words):
+    with pytest.raises(SettingsError, match=words):
+        small(runners, **settings).build_algo()
+
+
+def test_staleness_is_bounded_and_reported_and_a_killed_runner_is_replaced():
+    algorithm = small(max_staleness=3, fragments_per_call=2).build_algo()
+    first, second = algorithm.train(), algorithm.train()
+    # Two rounds a call, and the next call already open: 2 or 3 rounds old, but for the first call.
+    assert first["sampling"]["staleness_max"] == second["sampling"]["staleness_max"] == 3
+    assert second["sampling"]["staleness_mean"] == 2.5
+    assert algorithm.env_steps == 2 * 4 * 2 * 4 * 10
+    group = algorithm.env_runner_group
+    ray.kill(group._worker_manager.actors()[1], no_restart=False)
+    steps = []
+    for _ in range(12):
+        before = algorithm.env_steps
+        result = algorithm.train()
+        steps.append(algorithm.env_steps - before)
+        assert result["sampling"]["staleness_max"] <= 3
+        if steps[-1] == 320 and min(steps) < 320:
+            break
+    assert min(steps) < 320, "one runner alone brings half"
+    assert steps[-1] == 320, "it is back"
+    assert np.isfinite(result["social"]["collective_reward"])
+    algorithm.stop()
