@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
+import importlib
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -52,14 +52,17 @@ class Place:
     mlflow: str | None = None
 
     def problems(self) -> list[str]:
-        """Loggers that are asked for, and not installed."""
-        asked = {"wandb": self.wandb, "mlflow": self.mlflow}
-        return [
-            f"--{name}: the package {name} is not installed: pip install 'rllib-lase[{name}]', in a checkout "
-            f"'.[{name}]'"
-            for name, value in asked.items()
-            if value is not None and importlib.util.find_spec(name) is None
-        ]
+        """Loggers that are asked for, and cannot be imported."""
+        problems = []
+        for name, value in (("wandb", self.wandb), ("mlflow", self.mlflow)):
+            if value is None:
+                continue
+            try:
+                importlib.import_module(name)
+            except ImportError as error:
+                cure = f"pip install 'rllib-lase[{name}]', in a checkout '.[{name}]'"
+                problems.append(f"--{name}: the package {name} cannot be imported ({error}): {cure}")
+        return problems
 
 
 def run_search(search: Search, objective: Objective, place: Place, *, resume: bool = False) -> Any:
