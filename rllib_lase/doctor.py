@@ -15,7 +15,7 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -36,6 +36,7 @@ _NEEDED_DISK = 1e9
 _FULL_DISK = 0.95
 #: Megabytes per second under which sending rollouts takes longer than making them.
 _SLOW_TRANSFER = 20.0
+_AGAIN = "install it again: pip install --force-reinstall --no-deps, in the version that is there"
 #: Seconds for the job that looks at a cluster, its runtime environment included.
 _PROBE_SECONDS = 240.0
 
@@ -74,8 +75,22 @@ def _python_and_packages() -> list[Finding]:
     from importlib.metadata import version
 
     names = ("ray", "torch", "numba", "numpy")
+    broken = [Finding("fault", f"importing {name}: {error}", _AGAIN) for name, error in _import_errors(names)]
+    if broken:
+        return broken
     found = ", ".join(f"{name} {version(name)}" for name in names)
     return [Finding("ok", f"Python {platform.python_version()}, {found}")]
+
+
+def _import_errors(names: Sequence[str]) -> list[tuple[str, str]]:
+    """What is installed and cannot be imported, and why."""
+    errors = []
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # whatever an import raises: it is the finding
+            errors.append((name, f"{type(error).__name__}: {error}"))
+    return errors
 
 
 def _pins() -> list[Finding]:
@@ -131,7 +146,8 @@ def _memory() -> Finding:
 
 
 def _gpu() -> Finding:
-    torch = importlib.import_module("torch")
+    import torch
+
     if torch.cuda.is_available():
         names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
         return Finding("ok", f"GPU: {names}")

@@ -259,12 +259,13 @@ class Cluster:
     @contextlib.contextmanager
     def _explained(self, job_id: str = "") -> Iterator[None]:
         """Turns what Ray's client raises into a message with a cure."""
+        import aiohttp
         import requests
         from ray.exceptions import AuthenticationError
 
         try:
             yield
-        except (ConnectionError, requests.exceptions.ConnectionError) as error:
+        except (ConnectionError, aiohttp.ClientError, requests.exceptions.ConnectionError) as error:
             raise ClusterError(
                 _unreachable(self.address, "what answers there is no Ray dashboard")
             ) from error

@@ -103,6 +103,19 @@ def test_a_job_that_fails_is_a_failure_here(head: Head, tmp_path: Path) -> None:
     assert "failed" in done.stdout
 
 
+def test_a_cluster_whose_python_lacks_packages_says_which(head: Head, tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec {BIN / "python"} -S "$@"\n')  # without installed packages
+    python.chmod(0o755)
+    where = f"--address {head.address} --env PATH={tmp_path}:/usr/bin:/bin"
+    done = head.lase(f"submit {where} train ipd", tmp_path)
+    assert done.returncode == 1
+    assert f"Nothing was started: {BIN / 'python'}" in done.stdout
+    assert "missing: numpy, numba, gymnasium, pettingzoo, ray, torch" in done.stdout
+    assert "Cure, on every node: pip install 'numpy>=2.0'" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
 def test_doctor_lists_every_node_of_a_cluster(tmp_path: Path) -> None:
     """Three nodes by Ray's own test cluster, in a process of its own with its own home."""
     program = (

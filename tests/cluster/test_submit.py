@@ -209,6 +209,16 @@ def test_doctor_says_what_is_missing_and_how_to_install_it(
     assert "2 faults would stop a run." in printed
 
 
+def test_doctor_names_a_package_that_cannot_be_imported(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert entry.run(["doctor"]) == 1
+    printed = capsys.readouterr().out
+    assert "fault   importing torch: ModuleNotFoundError" in printed
+    assert "cure: install it again" in printed
+
+
 def test_doctor_counts_a_cluster_that_does_not_answer_as_a_fault(capsys: Capture) -> None:
     assert entry.run(["doctor", "--address", "127.0.0.1:1"]) == 1
     assert "fault   no Ray dashboard answers at http://127.0.0.1:1" in capsys.readouterr().out
