@@ -114,8 +114,8 @@ class _Watch:
             self._sampling = max(answer.seconds for answer in answers)
             return answers
 
-        learner._update_round = timed_update
-        sampling.collect = noted_collect
+        vars(learner)["_update_round"] = timed_update
+        vars(sampling)["collect"] = noted_collect
 
     def start(self) -> None:
         self._learning = self._sampling = 0.0

@@ -49,6 +49,10 @@ class Settings:
     num_env_runners: int = setting(0, "remote sampling actors; 0 samples in this process", minimum=0)
     num_envs_per_env_runner: int = setting(32, "copies of the game that one runner steps at once", minimum=1)
     rollout_fragment_length: int = setting(50, "steps of each copy in one sample-update round", minimum=1)
+    num_learners: int = setting(
+        0, "learner actors, each with its share of the copies; 0 learns in this process", minimum=0
+    )
+    num_gpus_per_learner: float = setting(0, "GPUs of each learner; 0 learns on the CPU", minimum=0)
     decentralised_learners: int = setting(
         0, "actors that the agents are divided among, with all that is theirs; 0: one learner", minimum=0
     )

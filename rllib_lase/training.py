@@ -101,7 +101,7 @@ class TrainSpec:
                 "optimizer": settings.optimizer,
                 "settings": dataclasses.asdict(settings),
             },
-            settings.num_env_runners + settings.decentralised_learners,
+            settings.num_env_runners + settings.decentralised_learners + settings.num_learners,
             lambda: build_config(spec, settings, self.game, self.game_params, self.seed).build_algo(),
         )
 
@@ -270,7 +270,8 @@ def trained_players(run: RunFolder, checkpoint: Path, switches: Sequence[Switch]
         yield StockPlayers.load(checkpoint / POLICIES_FOLDER, rllib, *game)
         return
     settings = config["settings"]
-    actors = settings["num_env_runners"] + settings.get("decentralised_learners", 0)
+    actors = settings["num_env_runners"]
+    actors += settings.get("decentralised_learners", 0) + settings.get("num_learners", 0)
     with ray_session(1 + actors):
         algorithm = SocialAlgorithm.from_checkpoint(checkpoint)
         if isinstance(algorithm, Population):

@@ -27,6 +27,7 @@ from rllib_lase.rllib.config import SocialConfig
 from rllib_lase.rllib.env_runner import BatchedEnvRunner
 from rllib_lase.rllib.episode_account import FinishedEpisodes
 from rllib_lase.rllib.learner import SOCIAL_STATE
+from rllib_lase.rllib.learner_report import merge_reports
 from rllib_lase.rllib.sampling import RemoteSampling
 from rllib_lase.rllib.schedules import Schedules
 from rllib_lase.rollout import JointRollout
@@ -136,7 +137,7 @@ class SocialAlgorithm(Algorithm):
         return runner is not None and learner is not None and runner.module is learner.module
 
     def _ask_learner(self, question: Any) -> Any:
-        """`question(learner)`, wherever the learner lives."""
+        """`question(learner)`, wherever the learner lives; of several all do it, and the first answers."""
         if self._has_local_learner:
             return question(self.learner_group._learner)
         return next(iter(self.learner_group.foreach_learner(question))).get()
@@ -245,6 +246,8 @@ class SocialAlgorithm(Algorithm):
     def _remote_rounds(self) -> None:
         """The rounds of one call to every runner; none, if all runners failed."""
         answers = self._remote_sampling.collect(self._put_weights, self._rounds, self._env_steps)
+        # Of several learners all must have something to learn from, since each waits for the others.
+        answers = answers[: len(answers) - len(answers) % max(1, self._settings.num_learners)]
         if not answers:
             return
         for fragment in range(self._settings.fragments_per_call):
@@ -314,8 +317,8 @@ class SocialAlgorithm(Algorithm):
     def _collect_report(self) -> dict[str, Any]:
         if self._nodes is not None:
             return self._nodes.collect_report()
-        report: dict[str, Any] = self._ask_learner(lambda learner: learner.collect_report())
-        return report
+        reports = self.learner_group.foreach_learner(lambda learner: learner.collect_report())
+        return merge_reports([report.get() for report in reports])
 
     def _transfer(self, env_steps: int) -> dict[str, float]:
         if self._nodes is None:

@@ -10,6 +10,7 @@ import dataclasses
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
@@ -37,6 +38,9 @@ from rllib_lase.social.hook import JointSpaces, SocialHook
 
 #: Settings that belong to `.env_runners()`; all others belong to `.training()`.
 _RUNNER_SETTINGS = ("num_env_runners", "num_envs_per_env_runner", "rollout_fragment_length")
+
+#: Settings that belong to `.learners()`.
+_LEARNER_SETTINGS = ("num_learners", "num_gpus_per_learner")
 
 #: Encodings of the games' observations that the networks read.
 NETWORK_ENCODINGS = ("planes", "float32")
@@ -91,7 +95,7 @@ class SocialConfig(AlgorithmConfig):
                 f"leave it out, or choose one of {', '.join(NETWORK_ENCODINGS)}"
             )
         errors += self.further_problems()
-        errors += self._decentralisation_problems(settings)
+        errors += self._decentralisation_problems(settings) + self._learner_problems(settings)
         reason = self.spec.unsupported(self.env, self.env_config) if isinstance(self.env, str) else None
         if reason:
             errors.append(f"env: {self.algo_id} cannot play {self.env}: {reason}")
@@ -124,6 +128,24 @@ class SocialConfig(AlgorithmConfig):
         reason = self.hook_class.decentralisation_problem(settings)
         if reason:
             problems.append(f"{name}: {self.algo_id} cannot be decentralised: {reason}")
+        return problems
+
+    def _learner_problems(self, settings: Settings) -> list[str]:
+        """Why several learners cannot share the work, if they should."""
+        learners, runners = settings.num_learners, settings.num_env_runners
+        if learners < 2:
+            return []
+        problems = []
+        if not runners or runners % learners:
+            problems.append(
+                f"num_learners: {learners} learners share the rollouts of the remote env runners, found "
+                f"num_env_runners={runners}; choose a multiple of {learners}, or 0 or 1 learner"
+            )
+        if self.hook_class.reads_policies or self.hook_class.shares_parameters:
+            problems.append(
+                f"num_learners: {self.algo_id} learns in one place, since its preference looks into "
+                "policies or all agents are one network; choose 0 or 1"
+            )
         return problems
 
     def _apply_defaults(self) -> None:
@@ -162,6 +184,14 @@ class SocialConfig(AlgorithmConfig):
         """RLlib's `env_runners`, whose sampling settings have tuned defaults here."""
         own = {name: kwargs[name] for name in _RUNNER_SETTINGS if name in kwargs}
         super().env_runners(**kwargs)
+        self._set(own)
+        return self
+
+    @override(AlgorithmConfig)
+    def learners(self, **kwargs: Any) -> Self:
+        """RLlib's `learners`; how many, and on what, are settings here."""
+        own = {name: kwargs[name] for name in _LEARNER_SETTINGS if name in kwargs}
+        super().learners(**kwargs)
         self._set(own)
         return self
 
@@ -217,13 +247,6 @@ class SocialConfig(AlgorithmConfig):
             return
         # RLlib drops what is over its limit.
         self.max_requests_in_flight_per_env_runner = open_calls(self.settings())
-        if self.num_learners > 1:
-            raise SettingsError(
-                [
-                    f"num_learners: {self.num_learners} is not supported; a round is too small to be split. "
-                    "Choose 0 (in this process) or 1 (one remote learner)"
-                ]
-            )
 
     @override(AlgorithmConfig)
     def get_default_learner_class(self) -> type[SocialLearner]:
@@ -342,7 +365,10 @@ class SocialConfig(AlgorithmConfig):
         config.environment(saved["env"], env_config=saved["env_config"]).debugging(seed=saved["seed"])
         settings = dict(saved["settings"])
         config.env_runners(**{key: settings.pop(key) for key in _RUNNER_SETTINGS})
-        config.training(**settings).learners(num_learners=saved["num_learners"])
+        settings["num_learners"] = saved["num_learners"]
+        if not torch.cuda.is_available():  # trained on a GPU, used where there is none
+            settings["num_gpus_per_learner"] = 0
+        config.training(**settings)
         return config
 
     def take_over(self, saved: dict[str, Any]) -> None:

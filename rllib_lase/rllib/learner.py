@@ -18,7 +18,7 @@ from rllib_lase.core.policy_loss import normalize_advantages, policy_losses
 from rllib_lase.core.returns import generalized_advantages
 from rllib_lase.rllib.learner_report import LearnerReport
 from rllib_lase.rllib.modules import SocialModule
-from rllib_lase.rllib.owners import clipped_step, parameters_of
+from rllib_lase.rllib.owners import clipped_step, mean_over_learners, parameters_of
 from rllib_lase.rllib.sampling import rollouts_that_are_left
 from rllib_lase.rllib.schedules import Schedules
 from rllib_lase.rollout import JointRollout, TensorRollout, concatenate
@@ -323,10 +323,12 @@ class SocialLearner(TorchLearner):
         """Gradients of `(N,)` losses with respect to one parameter group of all owners, owners in order.
 
         Row i depends on i's parameters alone: the sum mixes nothing. Shared parameters get the agents' mean.
+        Of several learners each has its own copies of the game, and all get the mean.
         """
         flat = [parameter for owner in self._parameters(group) for parameter in owner]
         loss = losses.mean() if self.hook.shares_parameters else losses.sum()
-        return list(torch.autograd.grad(loss, flat))
+        gradients = list(torch.autograd.grad(loss, flat))
+        return mean_over_learners(gradients) if self.distributed else gradients
 
     def _step(self, group: str, gradients: list[Tensor], grad_clip: float) -> None:
         """One Adam step of every owner, its gradient clipped by its own norm."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -75,3 +77,28 @@ class LearnerReport:
             "rewards": self._rewards.cpu().numpy(),
             "rewards_after_gifting": self._rewards_after_gifting.cpu().numpy(),
         }
+
+
+def merge_reports(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One report of learners that trained the same networks on different copies.
+
+    Means are taken over learners, of gift weights by their recorded steps; sums are added.
+    """
+    first = dict(reports[0])
+    if len(reports) == 1:
+        return first
+
+    def mean(part: str) -> dict[str, Any]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of agents for which nothing was recorded
+            return {name: np.nanmean([report[part][name] for report in reports], 0) for name in first[part]}
+
+    for name in ("gift_steps", "rewards", "rewards_after_gifting"):
+        first[name] = sum(report[name] for report in reports)
+    if first["gift_weights"] is not None:
+        total = sum(
+            np.nan_to_num(report["gift_weights"]) * report["gift_steps"][:, None] for report in reports
+        )
+        with np.errstate(invalid="ignore"):
+            first["gift_weights"] = total / first["gift_steps"][:, None]
+    return {**first, "learner": mean("learner"), "measured": mean("measured")}

@@ -39,3 +39,12 @@ def clipped_step(
     for optimizer in optimizers:
         optimizer.step()
     return norms
+
+
+def mean_over_learners(gradients: list[Tensor]) -> list[Tensor]:
+    """The mean of all learners' gradients, in one message."""
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    torch.distributed.all_reduce(flat)
+    flat /= torch.distributed.get_world_size()
+    parts = flat.split([gradient.numel() for gradient in gradients])
+    return [part.view_as(gradient) for part, gradient in zip(parts, gradients, strict=True)]

@@ -18,7 +18,7 @@ from ray.rllib.utils.torch_utils import convert_to_torch_tensor
 from torch import Tensor, nn
 
 from rllib_lase.rllib.learner_report import LearnerReport
-from rllib_lase.rllib.owners import clipped_step, parameters_of
+from rllib_lase.rllib.owners import clipped_step, mean_over_learners, parameters_of
 from rllib_lase.rollout import JointRollout, split_copies
 from rllib_lase.social.carry import LaneCarry
 from rllib_lase.social.hook import LearntRewards, Networks, SocialHook
@@ -108,7 +108,7 @@ class SocialTraining:
         """Of `(N,)` losses with respect to one group of all agents' parameters: term i has i's alone."""
         flat = [parameter for agent in self._optimizers for parameter in parameters_of(agent[group])]
         gradients = list(torch.autograd.grad(losses.sum(), flat))
-        return _mean_over_learners(gradients) if self._distributed else gradients
+        return mean_over_learners(gradients) if self._distributed else gradients
 
     def collect_report(self) -> dict[str, Any]:
         """`LearnerReport.collect` since the last call."""
@@ -156,12 +156,3 @@ def _new_networks(hook: SocialHook, seed: int | None) -> list[nn.ModuleDict]:
                 torch.manual_seed(seed * 1_000_003 + agent)
             agents.append(nn.ModuleDict(hook.extra_modules(agent)))
     return agents
-
-
-def _mean_over_learners(gradients: list[Tensor]) -> list[Tensor]:
-    """The mean of all learners' gradients, in one message."""
-    flat = torch.cat([gradient.flatten() for gradient in gradients])
-    torch.distributed.all_reduce(flat)
-    flat /= torch.distributed.get_world_size()
-    parts = flat.split([gradient.numel() for gradient in gradients])
-    return [part.view_as(gradient) for part, gradient in zip(parts, gradients, strict=True)]

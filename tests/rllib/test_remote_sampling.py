@@ -40,6 +40,36 @@ def test_what_cannot_be_stale_is_refused(runners, settings, words):
         small(runners, **settings).build_algo()
 
 
+def one_round(config):
+    """Weights of all learners after one round, and what they report."""
+    config.training(rounds_per_iteration=1, optimizer="a2c", normalize_advantages=False)
+    algorithm = config.env_runners(num_cpus_per_env_runner=0).build_algo()
+    algorithm.train()
+    states = algorithm.learner_group.foreach_learner(lambda learner: learner.get_state("rl_module"))
+    weights = [state.get()["rl_module"] for state in states]
+    report = algorithm.report.learner
+    algorithm.stop()
+    return weights, report
+
+
+@pytest.mark.learning  # for its length: five processes start one after the other
+def test_two_learners_share_the_copies_stay_equal_and_take_the_step_of_one():
+    (alone,), expected = one_round(small())
+    (first, second), found = one_round(small(num_learners=2))
+    assert np.array_equal(found["rewards"], expected["rewards"])
+    norm = "policy_grad_norm"
+    assert np.allclose(found["learner"][norm], expected["learner"][norm], rtol=1e-4)
+    assert alone.keys() == first.keys()
+    for agent_id, own in first.items():
+        for name, values in own.items():
+            assert np.array_equal(values, second[agent_id][name])
+
+
+def test_learners_without_runners_of_their_own_are_refused():
+    with pytest.raises(SettingsError, match="found num_env_runners=3; choose a multiple of 2"):
+        small(3, num_learners=2).build_algo()
+
+
 def test_staleness_is_bounded_and_reported_and_a_killed_runner_is_replaced():
     algorithm = small(max_staleness=3, fragments_per_call=2).build_algo()
     first, second = algorithm.train(), algorithm.train()
