@@ -28,12 +28,13 @@ from ray.rllib.utils.metrics import WEIGHTS_SEQ_NO
 import mixed_motive
 from rllib_lase.rllib.episode_account import EpisodeAccount, FinishedEpisodes
 from rllib_lase.rllib.episodes import EpisodeCarry, to_multi_agent_episodes
+from rllib_lase.rllib.fragment import Fragment, empty_obs
 from rllib_lase.rllib.game_env import make_joint_env
 from rllib_lase.rllib.joint_env import EnvironmentFault, JointEnv
 from rllib_lase.rllib.policies import JointPolicy, RLlibPolicies
 from rllib_lase.rllib.runner_contract import log_sampling, refuse_unsupported
 from rllib_lase.rllib.sampling import Order, Sampled
-from rllib_lase.rollout import AgentGroup, JointRollout
+from rllib_lase.rollout import JointRollout
 
 _EVALUATION_SEED_OFFSET = 1_000_000
 _EVALUATION_FRAGMENT_LENGTH = 50
@@ -240,67 +241,25 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
             raise RuntimeError("this runner has no environment; sample on the remote runners")
         policy = self._policy
         policy.refresh()
-        agents, copies = len(env.agent_ids), self.num_envs
-        blocks = [self._allocate(group, num_steps) for group in env.groups]
         if self._needs_reset:
             self.start_episodes()
-        for block, last in zip(blocks, self._last_obs, strict=True):
-            block[:, 0] = last
+        fragment = Fragment(env, num_steps, self._last_obs)
         state_in = policy.learners_state(self._state)
-        shape = env.action_shape
-        actions = np.empty((agents, num_steps, copies, *shape), np.float32 if shape else np.int64)
-        rewards = np.empty((agents, num_steps, copies), np.float32)
-        flags = {name: np.empty((agents, num_steps, copies), np.bool_) for name in _FLAGS}
-        dones = np.empty((num_steps, copies), np.bool_)
-        counts = np.empty((agents, num_steps, copies, len(env.count_names)), np.int32)
-        uniform = self._generator.random((num_steps, agents, copies, *shape), np.float32)
-        ends: list[_End] = []
+        shape = (num_steps, len(env.agent_ids), self.num_envs, *env.action_shape)
+        uniform = self._generator.random(shape, np.float32)
         policy.set_env_steps(env_steps)
         policy.start_fragment(num_steps, epsilon)
         for t in range(num_steps):
-            self._state = policy.act(
-                t, [block[:, t] for block in blocks], self._state, uniform[t], actions[:, t]
-            )
-            step = env.step(actions[:, t], [block[:, t + 1] for block in blocks])
-            rewards[:, t], dones[t], counts[:, t] = step.rewards, step.dones, step.counts
-            for name, flag in flags.items():
-                flag[:, t] = getattr(step, name)
-            if policy.away is not None:
-                flags["active"][:, t] &= ~policy.away
+            actions = fragment.actions[:, t]
+            self._state = policy.act(t, fragment.obs(t), self._state, uniform[t], actions)
+            step = env.step(actions, fragment.obs(t + 1))
+            fragment.record(t, step, policy.away)
             if step.dones.any():
-                ends.append(self._end_of_episodes(t, step.dones))
-        vf_preds, action_logp = policy.finish_fragment(
-            [block[:, num_steps] for block in blocks], self._state, actions
-        )
-        self._last_obs = [block[:, num_steps].copy() for block in blocks]
-        rollout = JointRollout(
-            agent_ids=env.agent_ids,
-            groups=tuple(
-                AgentGroup(
-                    indices=members,
-                    obs=blocks[g],
-                    final_obs=_join([end.final_obs[g] for end in ends], env.final_obs[g]),
-                    state_in=None if state_in is None else state_in[list(members)].numpy(),
-                )
-                for g, members in enumerate(env.groups)
-            ),
-            actions=np.where(
-                flags["active"].reshape(agents, num_steps, copies, *(1,) * len(shape)), actions, 0
-            ),
-            action_logp=action_logp,
-            rewards=rewards,
-            vf_preds=vf_preds,
-            final_index=np.concatenate([end.index for end in ends]) if ends else np.empty((0, 2), np.int64),
-            final_vf_preds=(
-                np.concatenate([end.values for end in ends], 1) if ends else np.empty((agents, 0), np.float32)
-            ),
-            dones=dones,
-            lanes=self._lanes,
-            lane_steps=np.full(copies, self._lane_steps, np.int64),
-            counts=counts,
-            count_names=env.count_names,
-            **flags,
-        )
+                self._end_episodes(fragment, t, np.flatnonzero(step.dones))
+        last_obs = fragment.obs(num_steps)
+        vf_preds, action_logp = policy.finish_fragment(last_obs, self._state, fragment.actions)
+        self._last_obs = [block.copy() for block in last_obs]
+        rollout = fragment.rollout(vf_preds, action_logp, state_in, self._lanes, self._lane_steps)
         self._lane_steps += num_steps
         self._finished.append(self._account.add(rollout))
         self._steps += rollout.env_steps()
@@ -329,7 +288,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         """New episodes in all copies; unfinished ones are forgotten."""
         if self.env is None:
             raise RuntimeError("this runner has no environment")
-        self._last_obs = [self._allocate(group, 0)[:, 0] for group in self.env.groups]
+        self._last_obs = [block[:, 0] for block in empty_obs(self.env, 1)]
         self.env.reset(self._start_seed(), self._last_obs)
         self._lane_steps += int(self._starts > 0)  # a gap: what follows does not continue what was
         self._starts += 1
@@ -338,12 +297,6 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         self._policy.begin_episodes(np.arange(self.num_envs))
         self._carry = None
         self._needs_reset = False
-
-    def _allocate(self, group: tuple[int, ...], num_steps: int) -> NDArray[Any]:
-        if self.env is None:
-            raise RuntimeError("this runner has no environment")
-        space = self.env.observation_spaces[self.env.agent_ids[group[0]]]
-        return np.empty((len(group), num_steps + 1, self.num_envs, *(space.shape or ())), space.dtype)
 
     def _start_seed(self) -> int | None:
         """Seed of the next start: the run's own, shifted for evaluation; another for every later start."""
@@ -354,20 +307,17 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
             return first
         return int(np.random.SeedSequence([first, self._starts]).generate_state(1)[0])
 
-    def _end_of_episodes(self, t: int, dones: NDArray[np.bool_]) -> _End:
+    def _end_episodes(self, fragment: Fragment, t: int, copies: NDArray[np.int64]) -> None:
         """Keeps final observations of ended episodes with their values, and zeroes the recurrent state."""
         if self.env is None:
             raise RuntimeError("this runner has no environment")
-        copies = np.flatnonzero(dones)
         final_obs = [block[:, copies] for block in self.env.final_obs]
         state = None if self._state is None else self._state[:, copies]
-        values = self._policy.values(final_obs, state)
+        fragment.record_ends(t, copies, final_obs, self._policy.values(final_obs, state))
         if self._state is not None:
             self._state = self._state.clone()
             self._state[:, copies] = 0
         self._policy.begin_episodes(copies)
-        index = np.stack([np.full(len(copies), t), copies], 1).astype(np.int64)
-        return _End(index, final_obs, values)
 
     def metrics_and_episodes(self) -> tuple[Any, FinishedEpisodes]:
         """`get_metrics`, and the episodes that they sum up."""
@@ -435,7 +385,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         if state["env"] is None:
             self._needs_reset = True
             return
-        self._last_obs = [self._allocate(group, 0)[:, 0] for group in self.env.groups]
+        self._last_obs = [block[:, 0] for block in empty_obs(self.env, 1)]
         self.env.set_state(state["env"], self._last_obs)
         self._state = None if state["recurrent"] is None else torch.as_tensor(np.array(state["recurrent"]))
         self._account.set_state(state["account"])
@@ -456,21 +406,3 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         """Closes the copies."""
         if self.env is not None:
             self.env.close()
-
-
-_FLAGS = ("terminateds", "truncateds", "active")
-
-
-class _End:
-    """Episodes that ended in one step."""
-
-    def __init__(
-        self, index: NDArray[np.int64], final_obs: list[NDArray[Any]], values: NDArray[np.float32]
-    ) -> None:
-        self.index = index
-        self.final_obs = final_obs
-        self.values = values
-
-
-def _join(parts: list[NDArray[Any]], like: NDArray[Any]) -> NDArray[Any]:
-    return np.concatenate(parts, 1) if parts else np.empty((like.shape[0], 0, *like.shape[2:]), like.dtype)
