@@ -22,9 +22,10 @@ from rllib_lase.registry.mixing import fixed_optimizer, learner_specs, populatio
 from rllib_lase.registry.seating import Seating, Switch
 from rllib_lase.report.gif import write_gif
 from rllib_lase.report.page import write_report
-from rllib_lase.rllib.algorithm import IterationReport, SocialAlgorithm
+from rllib_lase.rllib.algorithm import SocialAlgorithm
 from rllib_lase.rllib.config import SocialConfig
 from rllib_lase.rllib.evaluate import Players, SocialEvaluation, evaluate
+from rllib_lase.rllib.iteration_report import IterationReport
 from rllib_lase.rllib.population import Population, PopulationConfig
 from rllib_lase.rllib.recording import record_episode
 from rllib_lase.rllib.session import ray_session

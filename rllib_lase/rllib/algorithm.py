@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
-import numpy as np
 import ray
-from numpy.typing import NDArray
 from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.core import COMPONENT_OPTIMIZER, COMPONENT_RL_MODULE
 from ray.rllib.core.learner.training_data import TrainingData
@@ -19,55 +13,22 @@ from ray.rllib.utils.annotations import override
 from ray.rllib.utils.metrics import ENV_RUNNER_RESULTS, WEIGHTS_SEQ_NO
 from torch import Tensor
 
-from rllib_lase.evaluation.metrics import equality
 from rllib_lase.rllib.agent_descriptions import describe_agents
 from rllib_lase.rllib.agent_nodes import AgentNodes
 from rllib_lase.rllib.checkpoints import ALGORITHM_KIND, CheckpointError, load_tree, save_tree
 from rllib_lase.rllib.config import SocialConfig
 from rllib_lase.rllib.env_runner import BatchedEnvRunner
 from rllib_lase.rllib.episode_account import FinishedEpisodes
+from rllib_lase.rllib.iteration_report import IterationReport, SocialMetrics
 from rllib_lase.rllib.learner import SOCIAL_STATE
 from rllib_lase.rllib.learner_report import merge_reports
 from rllib_lase.rllib.sampling import RemoteSampling
 from rllib_lase.rllib.schedules import Schedules
+from rllib_lase.rllib.session import warn_about_hash_seed
 from rllib_lase.rollout import JointRollout
 from rllib_lase.social.hook import LearntRewards
 
 _LEARNER_PARTS = (COMPONENT_RL_MODULE, COMPONENT_OPTIMIZER, SOCIAL_STATE)
-
-
-@dataclass(frozen=True)
-class IterationReport:
-    """What one iteration saw, in the agents' order.
-
-    Attributes:
-        agent_ids: The N agents.
-        count_names: Names of the C counted events.
-        env_steps: Env steps since the start of training.
-        num_episodes: Episodes ended since the start of training.
-        finished: Episodes that ended in this iteration.
-        learner: `SocialLearner.collect_report`.
-        iteration_env_steps: Env steps of this iteration.
-        staleness: Of each remote rollout of this iteration, by how many rounds its weights were old.
-        transfer: Bytes per env step that passed between the actors of a decentralised run, by what they were.
-    """
-
-    agent_ids: tuple[str, ...]
-    count_names: tuple[str, ...]
-    env_steps: int
-    num_episodes: int
-    finished: FinishedEpisodes
-    learner: dict[str, Any]
-    iteration_env_steps: int
-    transfer: Mapping[str, float] = field(default_factory=dict)
-    staleness: tuple[int, ...] = ()
-
-    def rewards_after_gifting_per_episode(self) -> NDArray[np.float64]:
-        """`(N,)`, mean per episode: reward per env step times mean length; NaN if no episode ended."""
-        if len(self.finished) == 0:
-            return np.full(len(self.agent_ids), np.nan)
-        per_step = self.learner["rewards_after_gifting"] / self.iteration_env_steps
-        return np.asarray(per_step * self.finished.lengths.mean(), np.float64)
 
 
 class SocialAlgorithm(Algorithm):
@@ -95,13 +56,13 @@ class SocialAlgorithm(Algorithm):
     @override(Algorithm)
     def setup(self, config: Any) -> None:
         """Builds runners and learner; in one process they share one module."""
-        _warn_about_hash_seed()
+        warn_about_hash_seed()
         super().setup(config)
         self._settings = self.config.settings()
         self._schedules = Schedules(self._settings)
         self._env_steps = self._num_episodes = self._rounds = 0
         self._remote_sampling = RemoteSampling(self.env_runner_group, self._settings, self._epsilon_at)
-        self._carried: dict[str, float] = {}
+        self._social_metrics = SocialMetrics()
         self._share_module()
 
     def _local_runner(self) -> BatchedEnvRunner | None:
@@ -312,7 +273,7 @@ class SocialAlgorithm(Algorithm):
             transfer=self._transfer(iteration_env_steps),
             staleness=tuple(self._staleness),
         )
-        self._log_social_metrics()
+        self._social_metrics.log(self.report, self.metrics)
 
     def _collect_report(self) -> dict[str, Any]:
         if self._nodes is not None:
@@ -325,34 +286,6 @@ class SocialAlgorithm(Algorithm):
             return {}
         counted = self._nodes.collect_transfer()
         return {f"{name}_bytes_per_env_step": total / env_steps for name, total in counted.items()}
-
-    def _log_social_metrics(self) -> None:
-        """Logs `social/...`; where no episode ended, the last known value, so that Tune never meets a gap."""
-        report = self.report
-        if len(report.finished):
-            returns = report.finished.returns.mean(0)
-            after = report.rewards_after_gifting_per_episode()
-            self._carried |= {
-                "collective_reward": float(returns.sum()),
-                "min_reward": float(returns.min()),
-                "equality": float(equality(returns)),
-                "equality_after_gifting": float(equality(after)),
-            }
-        weights = report.learner["gift_weights"]
-        kept = np.ones(1) if weights is None else np.diagonal(weights)
-        if np.isfinite(kept).any():
-            self._carried["share_given"] = float(np.nanmean(1 - kept))
-        for name, value in {**self._carried, "env_steps": float(self._env_steps)}.items():
-            self.metrics.log_value(("social", name), value, window=1)
-        if report.staleness:
-            self.metrics.log_value(("sampling", "staleness_mean"), float(np.mean(report.staleness)), window=1)
-            self.metrics.log_value(("sampling", "staleness_max"), max(report.staleness), window=1)
-        for name, value in report.transfer.items():
-            self.metrics.log_value(("transfer", name), value, window=1)
-        for name, values in {**report.learner["learner"], **report.learner["measured"]}.items():
-            for agent_id, value in zip(report.agent_ids, values, strict=True):
-                if np.isfinite(value):  # unknown where no step was recorded
-                    self.metrics.log_value(("learners", agent_id, name), float(value), window=1)
 
     # --- checkpoints ------------------------------------------------------------------------------
 
@@ -398,7 +331,7 @@ class SocialAlgorithm(Algorithm):
             "iteration": self.iteration,
             "env_steps": self._env_steps,
             "num_episodes": self._num_episodes,
-            "carried": self._carried,
+            "carried": self._social_metrics.carried,
             "agents": agents[0],
             "learner": {part: learner[part] for part in _LEARNER_PARTS},
             "runners": {str(index): sampling for index, sampling in runner_states},
@@ -423,7 +356,7 @@ class SocialAlgorithm(Algorithm):
             )
         self._iteration = int(state["iteration"])
         self._env_steps, self._num_episodes = int(state["env_steps"]), int(state["num_episodes"])
-        self._carried = dict(state["carried"])
+        self._social_metrics.carried = dict(state["carried"])
         if self._nodes is None:
             learner_state = {**state["learner"], WEIGHTS_SEQ_NO: 0}
             self._ask_learner(lambda learner: learner.set_state(learner_state))
@@ -482,13 +415,3 @@ def _what_must_fit(config: dict[str, Any]) -> dict[str, Any]:
     same = {key: config[key] for key in keys if key in config}
     divided = config["settings"].get("decentralised_learners", 0)
     return same | {name: config["settings"][name] for name in names} | {"decentralised_learners": divided}
-
-
-def _warn_about_hash_seed() -> None:
-    """One warning where Python's hash seed is random: RLlib orders some sets by it."""
-    if os.environ.get("PYTHONHASHSEED", "random") == "random":
-        warnings.warn(
-            "PYTHONHASHSEED is not fixed: runs with the same seed may differ between processes, since RLlib "
-            "walks sets of agent ids. Start Python with PYTHONHASHSEED=0, or use the `lase` command",
-            stacklevel=4,
-        )

@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import os
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -48,3 +49,13 @@ def _environment() -> dict[str, str]:
     job = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}"))
     given = (job.get("runtime_env") or {}).get("env_vars") or {}
     return {name: value for name, value in environment.items() if name not in given}
+
+
+def warn_about_hash_seed() -> None:
+    """One warning where Python's hash seed is random: RLlib orders some sets by it."""
+    if os.environ.get("PYTHONHASHSEED", "random") == "random":
+        warnings.warn(
+            "PYTHONHASHSEED is not fixed: runs with the same seed may differ between processes, since RLlib "
+            "walks sets of agent ids. Start Python with PYTHONHASHSEED=0, or use the `lase` command",
+            stacklevel=4,
+        )

@@ -29,10 +29,10 @@ from ray.rllib.utils.typing import MultiAgentDict
 
 import mixed_motive
 from rllib_lase.registry.stock import StockSpec
-from rllib_lase.rllib.algorithm import IterationReport
 from rllib_lase.rllib.checkpoints import save_tree
 from rllib_lase.rllib.episode_account import FinishedEpisodes
 from rllib_lase.rllib.game_env import GameEnv
+from rllib_lase.rllib.iteration_report import IterationReport
 from rllib_lase.rllib.stock_policies import POLICIES_KIND, StockPlayers
 from rllib_lase.settings import closest
 
