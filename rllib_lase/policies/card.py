@@ -42,10 +42,10 @@ def model_card(run: RunFolder, saved: SavedPolicies) -> str:
     """
     config, summary = run.config, run.summary()
     title = f"{config['game']}{_in_brackets(config['preset'])}: {run.algorithm}, seed {config['seed']}"
-    algorithm = ALGORITHMS[config["algo"]].title
+    algorithm = "a mixed population" if run.seating else ALGORITHMS[config["algo"]].title
     parts = [
         _HEAD.format(algo=config["algo"], game=config["game"]) + f"# {title}",
-        f"{algorithm[0].upper()}{algorithm[1:]}. {len(saved.agents)} agents, trained for "
+        f"{algorithm[0].upper()}{algorithm[1:]}. {_agents(run, saved)}, trained for "
         f"{saved.env_steps:,} env steps with one seed.{_interruption(run)}",
         "## Use\n\n" + _usage(saved),
         "## How they play\n\n" + _results(run.episodes(), summary),
@@ -53,6 +53,14 @@ def model_card(run: RunFolder, saved: SavedPolicies) -> str:
         "## Intended use and limits\n\n" + _limits(config, saved),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _agents(run: RunFolder, saved: SavedPolicies) -> str:
+    """How many there are; in a mixed population, who, and whose policies are here."""
+    if run.seating is None:
+        return f"{len(saved.agents)} agents"
+    names = ", ".join(f"`{name}`" for name in saved.agents)
+    return f"{', '.join(run.agent_labels.values())}, with the policies of {names}"
 
 
 def _in_brackets(preset: str | None) -> str:
@@ -119,6 +127,12 @@ def _making(run: RunFolder, summary: dict[str, Any]) -> str:
         ["preset", str(config["preset"])],
         *([f"parameter {k}", json.dumps(v)] for k, v in config["game_params"].items() if k != "preset"),
         ["algorithm", f"`{config['algo']}`"],
+        *([["population", ", ".join(run.seating.names)]] if run.seating else []),
+        *(
+            [["changes", ", ".join(map(str, run.seating.switches))]]
+            if run.seating and run.seating.switches
+            else []
+        ),
         ["seed of training", str(config["seed"])],
         ["seed of the evaluation", str(evaluation_seed(config["seed"]))],
         ["env steps", f"{summary['env_steps']:,}"],

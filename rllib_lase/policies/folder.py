@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,14 @@ class SavedPolicies:
         env_steps: Env steps of training before it.
         agents: Per agent, what `describe_agents` said of it.
         weights: Per agent, its network's state.
+        seats: Of a mixed population, who sat in each seat at the start; agents that did not learn are not
+            among `agents`.
     """
 
     env_steps: int
     agents: Mapping[str, Mapping[str, Any]]
     weights: Mapping[str, Mapping[str, Tensor]]
+    seats: Sequence[str] = ()
 
     def policy(self, agent: str, seed: int) -> TrainedPolicy:
         """One agent's.
@@ -44,6 +47,12 @@ class SavedPolicies:
         Raises:
             PolicyError: there is no such agent.
         """
+        if agent not in self.agents and self.seats:
+            raise PolicyError(
+                f"no policy of {agent!r}: this population was {', '.join(self.seats)}, of whom only those "
+                f"that learn have a policy here: {', '.join(self.agents)}. Load a frozen agent from its own "
+                "run; scripted players are mixed_motive.player's"
+            )
         if agent not in self.agents:
             raise PolicyError(f"no agent {agent!r}: {suggestion(agent, self.agents)}")
         return TrainedPolicy(agent, self.agents[agent], self.weights[agent], seed)
@@ -124,9 +133,17 @@ def _read_checkpoint(path: Path) -> SavedPolicies:
             }
             for agent in state["agents"]
         },
+        _seats(state.get("config", {})),
     )
 
 
 def _read_export(path: Path) -> SavedPolicies:
     state = load_tree(path, kind=EXPORT_KIND)
-    return SavedPolicies(int(state["env_steps"]), state["agents"], state["weights"])
+    seats = _seats(state["config"])
+    return SavedPolicies(int(state["env_steps"]), state["agents"], state["weights"], seats)
+
+
+def _seats(config: Mapping[str, Any]) -> Sequence[str]:
+    """Who sat where, by a config, in which a population is a list or has its agents' names."""
+    population = config.get("population", ())
+    return tuple(population.values() if isinstance(population, dict) else population)

@@ -147,3 +147,17 @@ def test_the_command_exports_into_a_new_folder(trained, tmp_path, capsys):
     complaint = capsys.readouterr().err
     assert "RUN: " in complaint
     assert "--out: missing" in complaint
+
+
+def test_of_a_mixed_population_the_learners_are_exported_and_the_card_says_who_played(tmp_path):
+    out = tmp_path / "mixed"
+    words = "train ipd --population lase,cooperator --switch 600:1=defector --env-steps 1200"
+    assert entry.run([*words.split(), "--evaluation-episodes", "8", "--out", str(out)]) == 0
+    exported = export_run(out, tmp_path / "export")
+    card = (exported / "README.md").read_text()
+    assert "A mixed population. agent_0 (lase), agent_1 (cooperator, changes), with the policies of" in card
+    assert "| changes | 600:1=defector |" in card
+    for folder in (out, exported):
+        assert rllib_lase.load_policy(folder, "agent_0").agent_id == "agent_0"
+        with pytest.raises(PolicyError, match="no policy of 'agent_1': this population was lase, cooperator"):
+            rllib_lase.load_policy(folder, "agent_1")
