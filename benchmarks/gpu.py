@@ -4,7 +4,7 @@ Run:
 
     OMP_NUM_THREADS=1 PYTHONHASHSEED=0 python -m benchmarks.gpu --json gpu.json
 
-A minute on a CPU, less on a GPU; `--device` chooses, a GPU if there is one. The networks are those of Cleanup's
+A minute on a CPU, less on a GPU. The networks are those of Cleanup's
 5x5 windows (conv16-conv32-fc128, one per agent), the data are random: only time is measured. Sampling is a
 forward pass of all agents without gradients, training a forward and backward pass with an Adam step. On a
 GPU each figure comes with the share of the time in which it worked (its kernels' time over wall time); on a
