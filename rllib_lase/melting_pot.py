@@ -76,7 +76,7 @@ class MeltingPotEnv(ParallelEnv):  # type: ignore[misc] # PettingZoo ships no ty
         self.render_mode, self.max_cycles = render_mode, max_cycles
         self.possible_agents = [f"player_{player}" for player in range(len(self._roles))]
         self.agents: list[str] = []
-        self._env = self._build(None)
+        self._env, self._is_closed = self._build(None), False
         own = frozenset(config.individual_observation_names)
         self._extras = tuple(sorted(name for name in self._env.observation_spec()[0] if name in own - {_RGB}))
         self._observation_spaces = {
@@ -109,8 +109,8 @@ class MeltingPotEnv(ParallelEnv):  # type: ignore[misc] # PettingZoo ships no ty
         """
         del options
         if seed is not None:
-            self._env.close()
-            self._env = self._build(seed)
+            self.close()
+            self._env, self._is_closed = self._build(seed), False
         self.agents, self._time = list(self.possible_agents), 0
         return self._observe(self._env.reset()), {agent: {} for agent in self.agents}
 
@@ -141,8 +141,10 @@ class MeltingPotEnv(ParallelEnv):  # type: ignore[misc] # PettingZoo ships no ty
         return None if self.render_mode is None else self._world
 
     def close(self) -> None:
-        """Closes the substrate."""
-        self._env.close()
+        """Closes the substrate; once it is closed, again does nothing."""
+        if not self._is_closed:
+            self._env.close()
+        self._is_closed = True
 
     def _build(self, seed: int | None) -> Any:
         """The substrate with a seed, or one by chance; Python's generator is left as it was."""

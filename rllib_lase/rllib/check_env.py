@@ -93,7 +93,7 @@ def check_env(
     Args:
         env: What `LASEConfig().environment(...)` takes; or an environment that is used up by the check. A
             function may make a `ParallelEnv` or a `MultiAgentEnv`, and gets the `env_config` as RLlib passes
-            it.
+            it, in one piece; a `ParallelEnv` class gets its entries as keywords, as with `register_env`.
         env_config: The environment's options.
         num_episodes: Episodes to play.
         max_steps: An episode that is not over after so many steps is a fault.
@@ -130,10 +130,16 @@ def check_env(
             "one horizon for all agents. Likely cause: the environment never ends by itself, or not for all. "
             "Cure: truncate everybody at a horizon (many take max_cycles), or check with a larger max_steps."
         )
+    try:
+        repeats = not faults and _repeats(make, config, name, episodes, max_steps, seed)
+    except EnvironmentFault as fault:
+        faults.append(f"in a second copy: {fault}")
+    finally:
+        copies.close()
     if not faults:
         played = f"{len(episodes)} episode{'s' if len(episodes) > 1 else ''}"
         passed.append(f"{played}: observations in their spaces, finite rewards, one end for all")
-        if _repeats(make, config, name, episodes, max_steps, seed):
+        if repeats:
             passed.append("the same seed gives the same episodes")
         else:
             advice.append(
@@ -141,7 +147,6 @@ def check_env(
                 "cause: random numbers that reset(seed=...) does not seed"
             )
     facts |= _story_of(copies.agent_ids, episodes)
-    copies.close()
     if is_parallel and not isinstance(env, ParallelEnv):
         advice += _parallel_findings(lambda: _parallel(make, config), seed, max_steps, passed)
     return EnvReport(name, tuple(faults), tuple(advice), tuple(passed), facts)

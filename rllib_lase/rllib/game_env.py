@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pettingzoo import ParallelEnv
 from ray.rllib.env.env_context import EnvContext
 from ray.rllib.env.multi_agent_env import MultiAgentEnv
 from ray.rllib.utils.typing import MultiAgentDict
@@ -160,6 +161,8 @@ def find_creator(env: EnvLike) -> tuple[Callable[[EnvContext], Any], str]:
         ValueError: for an unknown name, or what is none and cannot be called.
     """
     if not isinstance(env, str):
+        if isinstance(env, type) and issubclass(env, ParallelEnv):
+            return functools.partial(make_multi_agent_env, env), env.__qualname__
         if not callable(env):
             raise ValueError(f"environment {env!r}: expected a name, a MultiAgentEnv class or a function")
         return env, getattr(env, "__qualname__", type(env).__qualname__)

@@ -62,7 +62,7 @@ class FaultReport:
         """Raises the fault for an exception of the environment, which is its `__cause__`."""
         when = "" if call == "the constructor" else f", {self._when(b, before_reset=False)}"
         where = f"{self.name}, copy {b} (env index {self.first_env_index + b}){when}"
-        if isinstance(error, EnvironmentFault):
+        if isinstance(error, EnvironmentFault | ImportError):  # these say themselves what is missing
             raise EnvironmentFault(f"{where}: {error}") from error
         raise EnvironmentFault(
             f"{where}: {call} threw "

@@ -33,6 +33,40 @@ def test_a_sound_multi_agent_env_has_no_faults_and_no_advice():
     assert str(report).startswith("Line: no faults\n  passed  3 episodes")
 
 
+def test_a_parallel_env_class_gets_its_options_as_keywords():
+    report = check_env(Crowd, {"horizon": 4}, num_episodes=2)
+    assert report.ok, report
+    assert report.facts["episode lengths"] == "4, 4"
+
+
+def test_an_environment_that_breaks_only_the_second_time_is_a_fault():
+    made = itertools.count()
+
+    class Once(Crowd):
+        def step(self, actions):
+            if self.number > 0:
+                raise RuntimeError("the port is taken")
+            return super().step(actions)
+
+    def make(config):
+        env = Once()
+        env.number = next(made)
+        return env
+
+    report = check_env(make)
+    assert len(report.faults) == 1
+    assert "in a second copy: " in report.faults[0]
+    assert "the port is taken" in report.faults[0]
+
+
+def test_what_is_not_installed_is_told_in_its_own_words():
+    def make(config):
+        raise ImportError("needs walkers. Cure: pip install walkers")
+
+    (fault,) = check_env(make).faults
+    assert fault.endswith("needs walkers. Cure: pip install walkers")
+
+
 def test_an_environment_is_checked_as_it_is_too():
     assert check_env(Crowd()).ok
     assert check_env("snowdrift", {"max_cycles": 10}).facts["episode lengths"] == "10, 10, 10"
