@@ -130,6 +130,7 @@ def check_env(
             "one horizon for all agents. Likely cause: the environment never ends by itself, or not for all. "
             "Cure: truncate everybody at a horizon (many take max_cycles), or check with a larger max_steps."
         )
+    repeats = False
     try:
         repeats = not faults and _repeats(make, config, name, episodes, max_steps, seed)
     except EnvironmentFault as fault:

@@ -26,6 +26,7 @@ from rllib_lase.registry import ALGORITHMS, AlgorithmSpec
 from rllib_lase.registry.mixing import population_spec
 from rllib_lase.rllib.added_actions import with_added_actions
 from rllib_lase.rllib.checkpoints import CheckpointError
+from rllib_lase.rllib.config_checks import division_problems, refuse_continuous, refuse_different_spaces
 from rllib_lase.rllib.env_runner import BatchedEnvRunner
 from rllib_lase.rllib.joint_env import JointEnv
 from rllib_lase.rllib.learner import SocialLearner
@@ -95,7 +96,7 @@ class SocialConfig(AlgorithmConfig):
                 f"leave it out, or choose one of {', '.join(NETWORK_ENCODINGS)}"
             )
         errors += self.further_problems()
-        errors += self._decentralisation_problems(settings) + self._learner_problems(settings)
+        errors += division_problems(self.algo_id, self.hook_class, settings)
         reason = self.spec.unsupported(self.env, self.env_config) if isinstance(self.env, str) else None
         if reason:
             errors.append(f"env: {self.algo_id} cannot play {self.env}: {reason}")
@@ -112,41 +113,6 @@ class SocialConfig(AlgorithmConfig):
     def further_problems(self) -> list[str]:
         """What else is wrong with this config, each with its setting; or none."""
         return []
-
-    def _decentralisation_problems(self, settings: Settings) -> list[str]:
-        """Why the agents cannot be divided among actors, if they should be."""
-        count = settings.decentralised_learners
-        if count == 0:
-            return []
-        name, problems = "decentralised_learners", []
-        if count == 1:
-            problems.append(f"{name}: 1 divides nothing; choose 0, or 2 or more")
-        if settings.num_env_runners:
-            problems.append(f"{name}: agents act where they learn; leave num_env_runners at 0")
-        if self.num_learners:
-            problems.append(f"{name}: the actors are the learners; leave num_learners at 0")
-        reason = self.hook_class.decentralisation_problem(settings)
-        if reason:
-            problems.append(f"{name}: {self.algo_id} cannot be decentralised: {reason}")
-        return problems
-
-    def _learner_problems(self, settings: Settings) -> list[str]:
-        """Why several learners cannot share the work, if they should."""
-        learners, runners = settings.num_learners, settings.num_env_runners
-        if learners < 2:
-            return []
-        problems = []
-        if not runners or runners % learners:
-            problems.append(
-                f"num_learners: {learners} learners share the rollouts of the remote env runners, found "
-                f"num_env_runners={runners}; choose a multiple of {learners}, or 0 or 1 learner"
-            )
-        if self.hook_class.reads_policies or self.hook_class.shares_parameters:
-            problems.append(
-                f"num_learners: {self.algo_id} learns in one place, since its preference looks into "
-                "policies or all agents are one network; choose 0 or 1"
-            )
-        return problems
 
     def _apply_defaults(self) -> None:
         """Lays the game's tuned defaults under what was set explicitly."""
@@ -323,7 +289,7 @@ class SocialConfig(AlgorithmConfig):
             )
         joint, shares = self.joint_spaces(spaces), self.hook_class.shares_parameters
         if shares:
-            _refuse_different_spaces(self.algo_id, joint)
+            refuse_different_spaces(self.algo_id, joint)
         hook = self.make_hook(joint)
         specs = {
             agent_id: RLModuleSpec(
@@ -374,42 +340,6 @@ class SocialConfig(AlgorithmConfig):
     def take_over(self, saved: dict[str, Any]) -> None:
         """Takes over what `to_json` has beside environment, seed and settings; nothing, here."""
         del saved
-
-
-def refuse_continuous(algo_id: str, hook_class: type[SocialHook], settings: Settings) -> None:
-    """Refuses what has no meaning for continuous actions.
-
-    Raises:
-        SettingsError: naming all of it.
-    """
-    errors = [f"{name}: {reason}" for name, reason in hook_class.discrete_settings(settings).items()]
-    if not hook_class.continuous_actions:
-        able = [key for key, spec in ALGORITHMS.items() if spec.config_class().hook_class.continuous_actions]
-        errors.append(
-            f"env: {algo_id} needs discrete actions, and this environment's are continuous; "
-            f"choose one of {', '.join(able)}"
-        )
-    if errors:
-        raise SettingsError(errors)
-
-
-def _refuse_different_spaces(algo_id: str, spaces: JointSpaces) -> None:
-    """Refuses agents that one set of parameters does not fit.
-
-    Raises:
-        ValueError: naming every agent with its spaces.
-    """
-    pairs = list(zip(spaces.observation_spaces, spaces.action_spaces, strict=True))
-    if any(pair != pairs[0] for pair in pairs):
-        found = "; ".join(
-            f"{agent_id}: {observation}, {action}"
-            for agent_id, (observation, action) in zip(spaces.agent_ids, pairs, strict=True)
-        )
-        raise ValueError(
-            f"{algo_id} has one set of parameters for all agents, which therefore need the same spaces; "
-            f"found {found}. Pad observations and actions to the same size, or train an algorithm whose "
-            "agents have parameters of their own"
-        )
 
 
 def _class_path(env: Any) -> str:

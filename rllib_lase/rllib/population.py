@@ -24,7 +24,8 @@ from rllib_lase.registry.mixing import (
 )
 from rllib_lase.registry.seating import Partner, Seating, Switch
 from rllib_lase.rllib.algorithm import SocialAlgorithm
-from rllib_lase.rllib.config import SocialConfig, refuse_continuous
+from rllib_lase.rllib.config import SocialConfig
+from rllib_lase.rllib.config_checks import refuse_continuous
 from rllib_lase.rllib.frozen import FrozenPolicy, frozen_key
 from rllib_lase.rllib.game_copies import GameCopies
 from rllib_lase.rllib.joint_env import JointEnv
