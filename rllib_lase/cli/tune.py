@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rllib_lase.cli.config_file import read_config
 from rllib_lase.cli.options import Option, UsageError, Words, print_help, read_words, whole_number
+from rllib_lase.machine import usable_cores
 
 if TYPE_CHECKING:
     from rllib_lase.tuning.objective import Objective
@@ -151,7 +152,7 @@ def _plan(search: Search, given: Words) -> tuple[Objective, Path, Place]:
     if "://" not in parent:
         parent = str(Path(parent).absolute())
     address = values.get("address", os.environ.get("RAY_ADDRESS"))
-    concurrent = values.get("concurrent", None if address else _cores())
+    concurrent = values.get("concurrent", None if address else usable_cores())
     loggers = {name: values.get(name) for name in ("wandb", "mlflow")}
     place = Place(f"{parent}/{out.name}", address, concurrent, values.get("max_failures", 1), **loggers)
     given.problems += place.problems()
@@ -228,7 +229,3 @@ def _conclude(outcome: Outcome, search: Search, out: Path, page: Path | None) ->
 
 def _say(text: str, stream: Any = None) -> None:
     (stream or sys.stdout).write(f"{text}\n")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

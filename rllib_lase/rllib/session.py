@@ -15,13 +15,12 @@ import torch
 
 
 @contextlib.contextmanager
-def ray_session(num_cpus: int = 1) -> Iterator[None]:
+def ray_session(num_cpus: int = 1, address: str | None = None) -> Iterator[None]:
     """A quiet Ray with one thread per process; one that already runs is used and left alone.
-
-    Where `RAY_ADDRESS` names a cluster, as it does in every Ray job, that cluster is used.
 
     Args:
         num_cpus: Processes that may work at a time on a local Ray, this one among them.
+        address: Cluster to use; None takes that of `RAY_ADDRESS`, which every Ray job has, else a local Ray.
     """
     torch.set_num_threads(1)
     if ray.is_initialized():
@@ -30,7 +29,8 @@ def ray_session(num_cpus: int = 1) -> Iterator[None]:
     logging.getLogger("ray.rllib").setLevel(logging.ERROR)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     local = {"address": "local", "num_cpus": num_cpus, "include_dashboard": False}
-    where: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else local
+    address = address or os.environ.get("RAY_ADDRESS")
+    where: dict[str, Any] = {"address": address} if address else local
     ray.init(
         **where,
         log_to_driver=False,
