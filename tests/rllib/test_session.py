@@ -41,6 +41,7 @@ def test_a_session_uses_the_cluster_that_is_named_and_sets_nothing_that_its_job_
     asked: dict[str, Any] = {}
     monkeypatch.setattr(session.ray, "is_initialized", lambda: False)
     monkeypatch.setattr(session.ray, "init", lambda **words: asked.update(words))
+    monkeypatch.setattr(session, "_refuse_unreachable", lambda _: None)
     job = {"runtime_env": {"env_vars": JOB_ENVIRONMENT}}
     monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", json.dumps(job))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
@@ -49,3 +50,13 @@ def test_a_session_uses_the_cluster_that_is_named_and_sets_nothing_that_its_job_
     with session.ray_session(address=address):
         assert asked["address"] == used
     assert asked["runtime_env"] == {"env_vars": {}}
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:99999"])
+def test_an_address_where_nothing_listens_is_said_at_once(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setattr(session.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(session.ray, "init", lambda **_: pytest.fail("Ray would try for minutes"))
+    with pytest.raises(ConnectionError, match=f"no Ray cluster answers at {address}.*Cure: "):
+        session.ray_session(address=address).__enter__()

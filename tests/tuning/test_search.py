@@ -5,12 +5,13 @@ from types import SimpleNamespace
 
 import pytest
 from ray import tune
+from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.variant_generator import generate_variants
 
 from rllib_lase.defaults import default_settings
 from rllib_lase.registry import ALGORITHMS
 from rllib_lase.rllib import agent_nodes
-from rllib_lase.tuning import Search
+from rllib_lase.tuning import Search, asha
 from rllib_lase.tuning.trial import resources, schedule_ends, train_spec, whole_settings
 
 OBJECTIVE = {"collective_reward": 1.0}
@@ -42,6 +43,10 @@ def test_every_algorithm_plays_every_game_that_it_can_with_every_seed_and_value(
     assert search.problems() == []
 
 
+def scheduler_that_asserts(env_steps):
+    return ASHAScheduler(max_t=env_steps, grace_period=0)
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -56,6 +61,8 @@ def test_every_algorithm_plays_every_game_that_it_can_with_every_seed_and_value(
         ({"algos": ["lase", "go"], "settings": {"delta": 0.1}}, "settings: go: delta: unknown setting"),
         ({"game_params": {"num_agent": 3}}, "unknown parameter 'num_agent'; did you mean 'num_agents'?"),
         ({"game_params": {"num_agents": tune.grid_search([4, 99])}}, "num_agents=99"),
+        ({"scheduler": asha, "env_steps": 8}, "scheduler: 8 env steps of a trial do not suit it: ASHA"),
+        ({"scheduler": scheduler_that_asserts}, "do not suit it: grace_period must be positive"),
         ({"search_alg": object, "seeds": [1, 2]}, "seeds: a searcher suggests one trial after the other"),
         (
             {"search_alg": object, "settings": {"delta": tune.grid_search([0.1])}},
