@@ -20,11 +20,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from ray import tune
-from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.basic_variant import BasicVariantGenerator
 
 from benchmarks.timing import machine_facts, write_json
-from rllib_lase.tuning import Search
+from rllib_lase.tuning import Search, asha
 from rllib_lase.tuning.outcome import read_outcome
 from rllib_lase.tuning.run import Place, run_search
 
@@ -32,13 +31,6 @@ GOOD = 0.9
 RANDOM_DRAWS = 5
 #: Of nine trials six play a ninth of the budget, two a third, one all of it: 2.3 budgets; of 18 twice that.
 ASHA_DRAWS = 18
-
-
-def asha(env_steps: int) -> ASHAScheduler:
-    """The scheduler for trials of so many env steps."""
-    return ASHAScheduler(
-        time_attr="env_steps", max_t=env_steps, grace_period=env_steps // 9, reduction_factor=3
-    )
 
 
 def search(name: str, repeat: int, env_steps: int) -> Search:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rllib_lase.cluster.lase_job.probe import MARK, ROLLOUT_BYTES
 from rllib_lase.cluster.lase_job.versions import own_problems, version_problems
+from rllib_lase.machine import usable_cores
 
 if TYPE_CHECKING:
     from rllib_lase.cluster.client import Cluster
@@ -114,7 +115,7 @@ def _pins() -> list[Finding]:
 
 
 def _cores() -> Finding:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     limit = _container_cores()
     if limit is not None and limit < cores:
         return Finding(

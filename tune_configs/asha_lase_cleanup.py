@@ -7,17 +7,8 @@ ASHA compares trials after a ninth and a third of the budget. Leave `scheduler` 
 """
 
 from ray import tune
-from ray.tune.schedulers import ASHAScheduler
 
-from rllib_lase.tuning import Search
-
-
-def asha(env_steps: int) -> ASHAScheduler:
-    """Makes the scheduler for trials of so many env steps."""
-    return ASHAScheduler(
-        time_attr="env_steps", max_t=env_steps, grace_period=env_steps // 9, reduction_factor=3
-    )
-
+from rllib_lase.tuning import Search, asha
 
 SEARCH = Search(
     games=["cleanup"],

@@ -9,18 +9,9 @@ finished, so many trials at a time teach it less.
 
 from optuna.samplers import TPESampler
 from ray import tune
-from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.optuna import OptunaSearch
 
-from rllib_lase.tuning import Search
-
-
-def asha(env_steps: int) -> ASHAScheduler:
-    """Makes the scheduler for trials of so many env steps."""
-    return ASHAScheduler(
-        time_attr="env_steps", max_t=env_steps, grace_period=env_steps // 9, reduction_factor=3
-    )
-
+from rllib_lase.tuning import Search, asha
 
 SEARCH = Search(
     games=["cleanup"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from rllib_lase.cli.plans import (
 )
 from rllib_lase.command_lines import train_words
 from rllib_lase.defaults import EVALUATION_EPISODES
+from rllib_lase.machine import usable_cores
 from rllib_lase.registry import ALGORITHMS, STOCK, known_ids, resolve_algorithm
 from rllib_lase.settings import MAX_SEED
 
@@ -58,7 +58,7 @@ def run(words: Sequence[str]) -> int:
         job = Job(plan.name, [*job_words, "--overwrite"], out / "logs" / f"{plan.name}.log")
         job.state = "kept" if plan.name in kept else "waiting"
         jobs.append(job)
-    at_once = min(given.values.get("jobs", _cores()), len(jobs))
+    at_once = min(given.values.get("jobs", usable_cores()), len(jobs))
     budget = f"{plans[0].env_steps:,} env steps"
     title = f"{plans[0].game}: {len(jobs)} runs of {budget}, {at_once} at a time, in {out}"
     interrupted = False
@@ -90,7 +90,7 @@ def _options(algos: Sequence[str], game: str) -> list[Option]:
                "what to train"),
         *budget_options(game),
         Option("--out", "folder of the comparison [runs/compare-GAME]", str, "DIR", "where"),
-        Option("--jobs", f"runs at a time [the {_cores()} cores]", whole_number(1), "N", "where"),
+        Option("--jobs", f"runs at a time [the {usable_cores()} cores]", whole_number(1), "N", "where"),
         *all_setting_options(algos, game, None),
     ]  # fmt: skip
 
@@ -174,7 +174,3 @@ def _split(word: str) -> list[str]:
     if not names:
         raise ValueError("expected algorithm ids with commas between")
     return names
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

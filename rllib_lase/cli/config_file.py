@@ -82,7 +82,7 @@ def read_config(path: Path) -> tuple[dict[str, Any], list[str]]:
         return {}, ["expected an object with game, algo and settings"]
     found = [key for key in _OF_POPULATIONS if key in content]
     if found:
-        return {}, [f"{found[0]}: files say nothing of mixed populations; use --population"]
+        return {}, [f"{found[0]}: files say nothing of mixed populations; `lase train --population` has them"]
     content = {key: value for key, value in content.items() if key not in _RECORDS}
     problems = [f"{key}: unknown key{closest(key, _KEYS)}" for key in content if key not in _KEYS]
     problems += [

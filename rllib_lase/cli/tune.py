@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rllib_lase.cli.config_file import read_config
 from rllib_lase.cli.options import Option, UsageError, Words, print_help, read_words, whole_number
+from rllib_lase.machine import usable_cores
 
 if TYPE_CHECKING:
     from rllib_lase.tuning.objective import Objective
@@ -57,8 +58,9 @@ _OPTIONS = [
     Option("--storage", "folder or URI in which Tune keeps trials, such as /nfs/searches or "
            "s3://bucket/searches [the parent of --out]; every node of a cluster must reach it", str, "URI",
            "where"),
-    Option("--address", "Ray cluster to run on, such as auto or ray://head:10001 [RAY_ADDRESS, else this "
-           "machine]", str, "ADDRESS", "where"),
+    Option("--address", "Ray cluster to run on, such as auto or HOST:6379, whose nodes have rllib-lase and "
+           "what the file imports; `lase submit --working-dir . tune FILE` sends both along [RAY_ADDRESS, "
+           "else this machine]", str, "ADDRESS", "where"),
     Option("--concurrent", "trials at a time [the cores of this machine; on a cluster what fits]",
            whole_number(1), "N", "where"),
     Option("--wandb", "log to this Weights & Biases project; the key is WANDB_API_KEY of the environment",
@@ -94,9 +96,8 @@ def _search(given: Words) -> tuple[Search, str]:
     try:
         names = runpy.run_path(str(path))
     except ModuleNotFoundError as error:
-        if error.name != "optuna":
-            raise
-        raise UsageError([f"FILE: {path} needs {error.name}, which is not installed: {_EXTRA}"]) from error
+        cure = _EXTRA if error.name == "optuna" else "install it, or add its folder to PYTHONPATH"
+        raise UsageError([f"FILE: {path} needs {error.name}, which cannot be found: {cure}"]) from error
     search = names.get("SEARCH")
     if not isinstance(search, Search):
         raise UsageError([f"FILE: {path}: assigns no Search to SEARCH, found {type(search).__name__}"])
@@ -151,7 +152,7 @@ def _plan(search: Search, given: Words) -> tuple[Objective, Path, Place]:
     if "://" not in parent:
         parent = str(Path(parent).absolute())
     address = values.get("address", os.environ.get("RAY_ADDRESS"))
-    concurrent = values.get("concurrent", None if address else _cores())
+    concurrent = values.get("concurrent", None if address else usable_cores())
     loggers = {name: values.get(name) for name in ("wandb", "mlflow")}
     place = Place(f"{parent}/{out.name}", address, concurrent, values.get("max_failures", 1), **loggers)
     given.problems += place.problems()
@@ -164,6 +165,7 @@ def _folder_problems(
     search: Search, objective: Objective, out: Path, place: Place, resume: bool
 ) -> list[str]:
     """Why the search cannot start in its folder, or cannot go on there."""
+    from rllib_lase.evaluation.search_table import SEARCH_FILE
     from rllib_lase.tuning.outcome import differences
     from rllib_lase.tuning.run import holds_search
 
@@ -175,7 +177,7 @@ def _folder_problems(
         return [f"--resume: {line}. Resume with the same file and words" for line in lines]
     if there:
         return [f"--out: {place.folder}: holds a search already; --resume goes on with it, or choose another"]
-    if out.is_dir() and any(out.iterdir()):
+    if out.is_dir() and any(path.name != SEARCH_FILE for path in out.iterdir()):
         return [f"--out: {out}: holds other things; choose an empty or a new folder"]
     return []
 
@@ -185,7 +187,13 @@ def _run(
 ) -> int:
     from rllib_lase.report import write_report
     from rllib_lase.tuning.objective import objective_name
-    from rllib_lase.tuning.outcome import fetch_runs, read_outcome, write_description, write_outcome
+    from rllib_lase.tuning.outcome import (
+        fetch_runs,
+        read_outcome,
+        send_tables,
+        write_description,
+        write_outcome,
+    )
     from rllib_lase.tuning.run import run_search
 
     resume = "--resume" in words
@@ -199,6 +207,8 @@ def _run(
         fetch_runs(outcome, place.folder, out)
     write_outcome(outcome, out)
     page = write_report(out) if not outcome.table.empty else None
+    if Path(place.folder) != out:
+        send_tables(out, place.folder)
     _conclude(outcome, search, out, page)
     if len(outcome.trials) - outcome.num_unfinished < search.num_trials:
         _say(f"Interrupted; --resume goes on. Finished trials are in {out}", sys.stderr)
@@ -211,6 +221,7 @@ def _conclude(outcome: Outcome, search: Search, out: Path, page: Path | None) ->
     from rich.console import Console
 
     from rllib_lase.evaluation.search_table import CAPTION, rich_tables
+    from rllib_lase.tuning.outcome import best_path
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _FILE_WIDTH)
     if not outcome.table.empty:
@@ -218,7 +229,7 @@ def _conclude(outcome: Outcome, search: Search, out: Path, page: Path | None) ->
             console.print(table)
         _say(CAPTION)
     for game in outcome.best:
-        _say(f"best   {out / f'best-{game}.json'}")
+        _say(f"best   {best_path(out, game)}")
     _say(f"table  {out / 'table.csv'}\ntrials {out / 'trials.csv'}")
     if page is not None:
         _say(f"report {page}")
@@ -228,7 +239,3 @@ def _conclude(outcome: Outcome, search: Search, out: Path, page: Path | None) ->
 
 def _say(text: str, stream: Any = None) -> None:
     (stream or sys.stdout).write(f"{text}\n")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

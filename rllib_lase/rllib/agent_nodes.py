@@ -18,6 +18,7 @@ from ray.rllib.core.learner.learner_group import LearnerGroup
 from ray.rllib.core.learner.training_data import TrainingData
 from ray.rllib.utils.actor_manager import RemoteCallResults, ResultOrError
 from ray.rllib.utils.annotations import override
+from ray.util import get_current_placement_group
 from torch import Tensor
 
 from rllib_lase.rllib.agent_node import TRAINING, AgentNode, Delivery, Table
@@ -195,8 +196,10 @@ class AgentNodes(LearnerGroup):
 
 
 def start_node(config: SocialConfig, spaces: JointSpaces, home: tuple[int, ...]) -> Any:
-    """An actor with some agents, on another machine than the one before if there are several."""
-    return ray.remote(num_cpus=1, scheduling_strategy="SPREAD")(AgentNode).remote(config, spaces, home)
+    """An actor with some agents: within the placement group of a trial of Tune, else spread over machines."""
+    # None, not "DEFAULT": what names any strategy is placed outside of the group.
+    strategy = "SPREAD" if get_current_placement_group() is None else None
+    return ray.remote(num_cpus=1, scheduling_strategy=strategy)(AgentNode).remote(config, spaces, home)
 
 
 class NodePolicies(JointPolicy):

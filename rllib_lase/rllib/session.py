@@ -6,22 +6,28 @@ import contextlib
 import json
 import logging
 import os
+import socket
 import warnings
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import ray
 import torch
 
+_CONNECT_SECONDS = 5.0
+
 
 @contextlib.contextmanager
-def ray_session(num_cpus: int = 1) -> Iterator[None]:
+def ray_session(num_cpus: int = 1, address: str | None = None) -> Iterator[None]:
     """A quiet Ray with one thread per process; one that already runs is used and left alone.
-
-    Where `RAY_ADDRESS` names a cluster, as it does in every Ray job, that cluster is used.
 
     Args:
         num_cpus: Processes that may work at a time on a local Ray, this one among them.
+        address: Cluster to use; None takes that of `RAY_ADDRESS`, which every Ray job has, else a local Ray.
+
+    Raises:
+        ConnectionError: there is no cluster at the address.
     """
     torch.set_num_threads(1)
     if ray.is_initialized():
@@ -30,7 +36,10 @@ def ray_session(num_cpus: int = 1) -> Iterator[None]:
     logging.getLogger("ray.rllib").setLevel(logging.ERROR)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     local = {"address": "local", "num_cpus": num_cpus, "include_dashboard": False}
-    where: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else local
+    address = address or os.environ.get("RAY_ADDRESS")
+    if address:
+        _refuse_unreachable(address)
+    where: dict[str, Any] = {"address": address} if address else local
     ray.init(
         **where,
         log_to_driver=False,
@@ -41,6 +50,19 @@ def ray_session(num_cpus: int = 1) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _refuse_unreachable(address: str) -> None:
+    """Tries HOST:PORT, since Ray itself tries for minutes; other addresses are Ray's to judge."""
+    try:
+        parts = urlsplit(address if "://" in address else f"//{address}")
+        if parts.hostname and parts.port:
+            socket.create_connection((parts.hostname, parts.port), _CONNECT_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise ConnectionError(
+            f"no Ray cluster answers at {address}: {error}. Cure: the address that `ray start --head` "
+            "printed, HOST:6379, from a machine of the cluster's network; from elsewhere `lase submit`"
+        ) from error
 
 
 def _environment() -> dict[str, str]:

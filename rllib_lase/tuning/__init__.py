@@ -3,6 +3,7 @@
 Everything that Tune has is Tune's: search spaces, schedulers, searchers, retries, resuming, loggers.
 """
 
+from rllib_lase.tuning.schedulers import asha
 from rllib_lase.tuning.search import Search
 
-__all__ = ["Search"]
+__all__ = ["Search", "asha"]

@@ -71,7 +71,7 @@ def read_outcome(search: Search, results: Any) -> Outcome:
         results: Tune's `ResultGrid`.
     """
     rows = [_row(search, result) for result in results]
-    trials = pd.DataFrame(rows).sort_values("trial", ignore_index=True)
+    trials = pd.DataFrame(rows, columns=_columns(search)).sort_values("trial", ignore_index=True)
     finished = trials[trials["status"] == "finished"]
     keys = ["game", "algo", "algorithm", *search.searched]
     groups = [_group(members, keys) for _, members in finished.groupby(keys, sort=False, dropna=False)]
@@ -93,7 +93,12 @@ def write_outcome(outcome: Outcome, out: Path) -> None:
         publish(pa.Table.from_pandas(frame, preserve_index=False), out / f"{name}.parquet")
         frame.to_csv(out / f"{name}.csv", index=False)
     for game, config in outcome.best.items():
-        write_json(out / f"best-{game.replace(':', '-')}.json", config)
+        write_json(best_path(out, game), config)
+
+
+def best_path(out: Path, game: str) -> Path:
+    """Where the best configuration of a game is."""
+    return out / f"best-{game.replace(':', '-').replace('/', '-')}.json"
 
 
 def write_description(search: Search, objective: Objective, title: str, command: str, out: Path) -> None:
@@ -133,6 +138,20 @@ def fetch_runs(outcome: Outcome, folder: str, out: Path) -> None:
                 pyarrow.fs.copy_files(
                     source, str(out / trial / name), source_filesystem=files, destination_filesystem=local
                 )
+
+
+def send_tables(out: Path, folder: str) -> None:
+    """Copies what `lase tune` wrote beside the trials' folders to the search's storage."""
+    files, root = pyarrow.fs.FileSystem.from_uri(folder)
+    local = pyarrow.fs.LocalFileSystem()
+    for path in sorted(path for path in out.iterdir() if path.is_file()):
+        target = f"{root}/{path.name}"
+        pyarrow.fs.copy_files(str(path), target, source_filesystem=local, destination_filesystem=files)
+
+
+def _columns(search: Search) -> list[str]:
+    known = ["trial", "game", "algo", "algorithm", "seed", *search.searched, "status", "env_steps", "seconds"]
+    return [*known, "objective", *METRICS, "error"]
 
 
 def _row(search: Search, result: Any) -> dict[str, Any]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import ray
 from ray import tune
 from ray.tune.search.basic_variant import BasicVariantGenerator
 
+from rllib_lase.machine import usable_cores
 from rllib_lase.rllib.session import ray_session
 from rllib_lase.tuning.objective import Objective
 from rllib_lase.tuning.search import Search
@@ -79,7 +77,7 @@ def run_search(search: Search, objective: Objective, place: Place, *, resume: bo
     """
     # Tune's tables with columns of one's own are those of its older output.
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
-    with _session(search, objective, place):
+    with ray_session(_local_cores(search, objective, place), place.address):
         if resume:
             tuner = tune.Tuner.restore(
                 place.folder, _trainable(), resume_unfinished=True, resume_errored=True
@@ -162,26 +160,10 @@ def _callbacks(place: Place, name: str) -> Sequence[Any]:
     return callbacks
 
 
-@contextlib.contextmanager
-def _session(search: Search, objective: Objective, place: Place) -> Iterator[None]:
-    """Ray for the search: the cluster's, or one of this machine's own with room for the trials at a time."""
-    if place.address is None:
-        cores = max(_cores(search, objective, run) for run in search.runs)
-        with ray_session(num_cpus=cores * (place.concurrent or len(os.sched_getaffinity(0)))):
-            yield
-        return
-    logging.getLogger("ray.rllib").setLevel(logging.ERROR)
-    environment = {"PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED", "0"), "OMP_NUM_THREADS": "1"}
-    ray.init(
-        address=place.address,
-        log_to_driver=False,
-        logging_level="ERROR",
-        runtime_env={"env_vars": environment},
-    )
-    try:
-        yield
-    finally:
-        ray.shutdown()
+def _local_cores(search: Search, objective: Objective, place: Place) -> int:
+    """Cores that a Ray of this machine's own needs, with room for the trials at a time."""
+    cores = max(_cores(search, objective, run) for run in search.runs)
+    return cores * (place.concurrent or usable_cores())
 
 
 def _cores(search: Search, objective: Objective, run: Any) -> int:

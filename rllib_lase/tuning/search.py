@@ -132,6 +132,7 @@ class Search:
         if not self.runs:
             pairs = [(game, algo) for game in self.games for algo in self.algos]
             return [f"algos: {algo} cannot play {game}: {_objection(game, algo)}" for game, algo in pairs]
+        problems += self._scheduler_problems()
         if self.search_alg is not None:
             problems += self._searcher_problems()
         for run in self.runs:
@@ -172,6 +173,14 @@ class Search:
                     lines = mixed_motive.check_params(game, **params)
                     problems += [line for line in lines if line not in problems]
         return problems
+
+    def _scheduler_problems(self) -> list[str]:
+        try:
+            if self.scheduler is not None:
+                self.scheduler(self.trial_env_steps)
+        except (AssertionError, ValueError) as error:  # Tune's schedulers assert
+            return [f"scheduler: {self.trial_env_steps} env steps of a trial do not suit it: {error}"]
+        return []
 
     def _searcher_problems(self) -> list[str]:
         several = [

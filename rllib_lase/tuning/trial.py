@@ -90,9 +90,20 @@ def schedule_ends(given: Mapping[str, Any], defaults: Settings) -> dict[str, flo
 
 
 def resources(config: Mapping[str, Any]) -> tune.PlacementGroupFactory:
-    """A trial's cores, on one node: one for its process and one for each that it starts."""
-    cores = 1 + train_spec(config, Path()).job().num_actors
-    return tune.PlacementGroupFactory([{"CPU": 1}] * cores, strategy="STRICT_PACK")
+    """A trial's cores and GPUs, on one node.
+
+    Returns:
+        A bundle of one core for the trial's process and one for each that it starts. GPUs are in the
+        learners' bundles, or in the first one where the trial's process learns itself.
+    """
+    job = train_spec(config, Path()).job()
+    settings = {**job.config.get("rllib", {}), **job.config["settings"]}
+    learners = settings["num_learners"]
+    gpus = settings.get("num_gpus_per_learner", 0)  # no setting of RLlib's own algorithms
+    bundles = [{"CPU": 1.0} for _ in range(1 + job.num_actors)]
+    for bundle in bundles[-learners:] if learners else bundles[:1]:
+        bundle |= {"GPU": float(gpus)} if gpus else {}
+    return tune.PlacementGroupFactory(bundles, strategy="STRICT_PACK")
 
 
 class _Reporter:

@@ -12,7 +12,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import mixed_motive
 from rllib_lase.cli import entry
+from rllib_lase.registry import ALGORITHMS, STOCK
 from rllib_lase.tuning import Search
 from tests.interpreter import environment
 
@@ -47,6 +49,16 @@ def test_a_search_file_can_start_large_and_small(path: Path) -> None:
     assert f"lase tune tune_configs/{path.name}" in path.read_text()
 
 
+def test_the_comparison_leaves_out_only_what_it_names() -> None:
+    names = runpy.run_path(str(FOLDER / "compare.py"))
+    search, left_out = names["SEARCH"], set(names["LEFT_OUT"])
+    everything = {*mixed_motive.GAMES, *ALGORITHMS, *STOCK}
+    assert left_out < everything
+    assert {*search.games, *search.algos} == everything - left_out
+    assert {run["game"] for run in search.runs} == set(search.games)
+    assert {run["algo"] for run in search.runs} == set(search.algos)
+
+
 def test_population_based_training_comes_with_a_warning() -> None:
     search = runpy.run_path(str(FOLDER / "pbt_lase.py"))["SEARCH"]
     assert "every co-player's problem" in search.warning
@@ -76,6 +88,21 @@ def test_wrong_words_and_files_are_refused(capsys: Capture, tmp_path: Path) -> N
     assert "assigns no Search to SEARCH" in refused(capsys, str(file), *out)
     file.write_text(TINY.replace('"go"', '"gho"'))
     assert "unknown algorithm 'gho'" in refused(capsys, str(file), *out)
+    file.write_text(f"import no_such_package\n{TINY}")
+    assert "needs no_such_package, which cannot be found" in refused(capsys, str(file), *out)
+    (tmp_path / "config.json").write_text('{"game": "ipd", "algo": "population", "population": []}')
+    file.write_text(TINY)
+    words = ["--config", str(tmp_path / "config.json"), *out]
+    assert "files say nothing of mixed populations" in refused(capsys, str(file), *words)
+
+
+def test_a_cluster_that_does_not_answer_leaves_the_folder_usable(capsys: Capture, tmp_path: Path) -> None:
+    file, out = tmp_path / "tiny.py", tmp_path / "out"
+    file.write_text(TINY)
+    for _ in range(2):
+        assert entry.run(["tune", str(file), "--address", "127.0.0.1:1", "--out", str(out)]) == 1
+        assert "no Ray cluster answers at 127.0.0.1:1" in capsys.readouterr().err
+    assert [path.name for path in out.iterdir()] == ["search.json"]
 
 
 def test_a_logger_that_is_not_installed_is_named_with_its_cure(

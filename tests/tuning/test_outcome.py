@@ -12,7 +12,15 @@ from ray import tune
 from rllib_lase.cli.train import read_plan
 from rllib_lase.evaluation.search_table import shown_tables
 from rllib_lase.tuning import Search
-from rllib_lase.tuning.outcome import Outcome, differences, read_outcome, write_description, write_outcome
+from rllib_lase.tuning.outcome import (
+    Outcome,
+    best_path,
+    differences,
+    read_outcome,
+    send_tables,
+    write_description,
+    write_outcome,
+)
 
 OBJECTIVE = {"collective_reward": 1.0}
 
@@ -100,3 +108,29 @@ def test_a_folder_tells_its_search_from_another(tmp_path: Path) -> None:
     assert differences(search, OBJECTIVE, tmp_path) == []
     assert len(differences(search, {"min_reward": 1.0}, tmp_path)) == 1
     assert len(differences(Search(games=["ipd"]), {"min_reward": 1.0}, tmp_path)) == 2
+
+
+def test_a_search_that_was_stopped_before_its_first_trial_has_an_empty_outcome(
+    outcome: Outcome, tmp_path: Path
+) -> None:
+    empty = read_outcome(SEARCH, [])
+    assert list(empty.trials.columns) == list(outcome.trials.columns)
+    assert (len(empty.trials), len(empty.table), dict(empty.best), empty.num_unfinished) == (0, 0, {}, 0)
+    write_outcome(empty, tmp_path)
+    assert pd.read_csv(tmp_path / "trials.csv").empty
+
+
+def test_tables_and_the_best_are_sent_to_the_storage(outcome: Outcome, tmp_path: Path) -> None:
+    out, storage = tmp_path / "out", tmp_path / "storage"
+    out.mkdir()
+    storage.mkdir()
+    (out / "0000").mkdir()
+    write_outcome(outcome, out)
+    send_tables(out, storage.as_uri())
+    sent = {"table.csv", "table.parquet", "trials.csv", "trials.parquet", "best-cleanup.json"}
+    assert {path.name for path in storage.iterdir()} == sent
+    assert (storage / "table.csv").read_bytes() == (out / "table.csv").read_bytes()
+
+
+def test_the_best_of_a_game_of_others_has_a_file_name_that_every_system_takes(tmp_path: Path) -> None:
+    assert best_path(tmp_path, "my_package.my_env:make").name == "best-my_package.my_env-make.json"

@@ -1,14 +1,17 @@
 """What a search says: its trials, and everything that is wrong with it before anything starts."""
 
 import itertools
+from types import SimpleNamespace
 
 import pytest
 from ray import tune
+from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.variant_generator import generate_variants
 
 from rllib_lase.defaults import default_settings
 from rllib_lase.registry import ALGORITHMS
-from rllib_lase.tuning import Search
+from rllib_lase.rllib import agent_nodes
+from rllib_lase.tuning import Search, asha
 from rllib_lase.tuning.trial import resources, schedule_ends, train_spec, whole_settings
 
 OBJECTIVE = {"collective_reward": 1.0}
@@ -40,6 +43,10 @@ def test_every_algorithm_plays_every_game_that_it_can_with_every_seed_and_value(
     assert search.problems() == []
 
 
+def scheduler_that_asserts(env_steps):
+    return ASHAScheduler(max_t=env_steps, grace_period=0)
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -54,6 +61,8 @@ def test_every_algorithm_plays_every_game_that_it_can_with_every_seed_and_value(
         ({"algos": ["lase", "go"], "settings": {"delta": 0.1}}, "settings: go: delta: unknown setting"),
         ({"game_params": {"num_agent": 3}}, "unknown parameter 'num_agent'; did you mean 'num_agents'?"),
         ({"game_params": {"num_agents": tune.grid_search([4, 99])}}, "num_agents=99"),
+        ({"scheduler": asha, "env_steps": 8}, "scheduler: 8 env steps of a trial do not suit it: ASHA"),
+        ({"scheduler": scheduler_that_asserts}, "do not suit it: grace_period must be positive"),
         ({"search_alg": object, "seeds": [1, 2]}, "seeds: a searcher suggests one trial after the other"),
         (
             {"search_alg": object, "settings": {"delta": tune.grid_search([0.1])}},
@@ -89,8 +98,38 @@ def test_the_end_of_a_schedule_moves_with_its_start_unless_it_is_named():
     assert whole_settings(trials(named)[0]) == {"lr": 1e-2, "lr_end": 5e-3}
 
 
-@pytest.mark.parametrize(("settings", "cores"), [({}, 1), ({"num_env_runners": 2}, 3)])
+@pytest.mark.parametrize(
+    ("settings", "cores"), [({}, 1), ({"num_env_runners": 2}, 3), ({"decentralised_learners": 2}, 3)]
+)
 def test_a_trial_asks_for_its_cores_on_one_node(settings, cores):
     asked = resources(trials(Search(games=["cleanup"], settings=settings))[0])
     assert asked.bundles == [{"CPU": 1}] * cores
     assert asked.strategy == "STRICT_PACK"
+
+
+@pytest.mark.parametrize(
+    ("algo", "settings", "bundles"),
+    [
+        ("lase", {"num_gpus_per_learner": 0.5}, [{"CPU": 1, "GPU": 0.5}]),
+        ("lase", {"num_learners": 1, "num_gpus_per_learner": 1}, [{"CPU": 1}, {"CPU": 1, "GPU": 1}]),
+        (
+            "lase",
+            {"num_env_runners": 2, "num_learners": 2, "num_gpus_per_learner": 1},
+            [{"CPU": 1}] * 3 + [{"CPU": 1, "GPU": 1}] * 2,
+        ),
+        ("rllib:PPO", {"num_learners": 1}, [{"CPU": 1}, {"CPU": 1}]),
+    ],
+)
+def test_a_trial_asks_for_gpus_where_it_learns(algo, settings, bundles):
+    search = Search(games=["cleanup"], algos=[algo], settings=settings)
+    assert resources(trials(search)[0]).bundles == bundles
+
+
+@pytest.mark.parametrize(("group", "strategy"), [(None, "SPREAD"), ("the trial's", None)])
+def test_agents_in_processes_of_their_own_stay_within_their_trial(monkeypatch, group, strategy):
+    asked = {}
+    actor = SimpleNamespace(remote=lambda *_: None)
+    monkeypatch.setattr(agent_nodes, "get_current_placement_group", lambda: group)
+    monkeypatch.setattr(agent_nodes.ray, "remote", lambda **words: asked.update(words) or (lambda _: actor))
+    agent_nodes.start_node(None, None, (0,))
+    assert asked == {"num_cpus": 1, "scheduling_strategy": strategy}
