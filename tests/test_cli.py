@@ -17,7 +17,7 @@ import pytest
 
 from mixed_motive import GAMES
 from rllib_lase.cli import entry
-from rllib_lase.cli.display import LineDisplay, clock, progress_line
+from rllib_lase.cli.display import JsonDisplay, LineDisplay, clock, progress_line
 from rllib_lase.cli.train import read_plan
 from rllib_lase.command_lines import train_command
 from rllib_lase.defaults import default_env_steps, default_settings
@@ -489,3 +489,10 @@ def test_a_module_that_nobody_installs_is_a_fault_of_ours(monkeypatch: pytest.Mo
     monkeypatch.setattr("rllib_lase.cli.check.run", command)
     with pytest.raises(ModuleNotFoundError):
         entry.run(["check", "ipd"])
+
+
+def test_an_unknown_end_is_null_for_programs(capsys: Capture) -> None:
+    never = progress(0)
+    never.seconds_left = float("inf")
+    JsonDisplay().update(never)
+    assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail)["seconds_left"] is None
