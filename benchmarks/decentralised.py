@@ -6,7 +6,8 @@ Run:
 
 About a minute. Cleanup with 4 agents and the tuned settings, in one process and divided among 2 and 4 actors
 with the same seed. Bytes are those of the arrays that are sent, counted where they are sent; for comparison
-stand the bytes that a central learner would be sent (observations, rewards, actions). Times are wall times of
+stand the bytes that a central learner would be sent (observations, rewards, actions, log-probabilities,
+values). Times are wall times of
 the fastest iteration, since other work on the machine only makes them longer.
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -147,7 +148,7 @@ class Progress:
         env_steps: Env steps done.
         total_env_steps: The budget.
         env_steps_per_second: Over the whole run so far.
-        seconds_left: Estimate from that rate.
+        seconds_left: Estimate from that rate; infinite as long as that is 0.
         save: Writes a checkpoint of the run into a folder, from which `train` can go on; None of RLlib's own
             algorithms.
     """
@@ -273,12 +274,12 @@ def trained_players(run: RunFolder, checkpoint: Path, switches: Sequence[Switch]
     settings = config["settings"]
     actors = settings["num_env_runners"]
     actors += settings.get("decentralised_learners", 0) + settings.get("num_learners", 0)
-    with ray_session(1 + actors):
+    with ray_session(1 + actors), contextlib.ExitStack() as stack:
         algorithm = SocialAlgorithm.from_checkpoint(checkpoint)
+        stack.callback(algorithm.stop)
         if isinstance(algorithm, Population):
             algorithm.evaluation_switches = switches
         yield algorithm
-        algorithm.stop()
 
 
 def _default_preset(game: str) -> str | None:
@@ -337,7 +338,7 @@ def _train_until(
                     algorithm.iteration, done, report.agent_ids, weights, report.learner["gift_steps"]
                 )
             if on_progress is not None:
-                seconds_left = max(0.0, (env_steps - done) / rate)
+                seconds_left = max(0.0, (env_steps - done) / rate) if rate else math.inf
                 on_progress(Progress(row, done, env_steps, rate, seconds_left, save))
     except KeyboardInterrupt:
         return True

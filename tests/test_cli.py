@@ -1,6 +1,7 @@
 """The `lase` command: what it refuses and how it says so, what it starts, what it leaves after Ctrl-C."""
 
 import importlib
+import importlib.util
 import json
 import os
 import shlex
@@ -16,7 +17,7 @@ import pytest
 
 from mixed_motive import GAMES
 from rllib_lase.cli import entry
-from rllib_lase.cli.display import LineDisplay, clock, progress_line
+from rllib_lase.cli.display import JsonDisplay, LineDisplay, clock, progress_line
 from rllib_lase.cli.train import read_plan
 from rllib_lase.command_lines import train_command
 from rllib_lase.defaults import default_env_steps, default_settings
@@ -464,3 +465,34 @@ def test_ctrl_c_during_training_leaves_a_whole_run(tmp_path: Path) -> None:
     assert run.summary()["status"] == "interrupted"
     assert run.summary()["num_evaluation_episodes"] == 4
     assert run.report_path.is_file()
+
+
+@pytest.mark.parametrize("module", sorted(entry.REQUIRED_MODULES))
+def test_each_package_that_training_needs_is_one_message_where_it_is_missing(
+    module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert importlib.util.find_spec(module) is not None, "the name that it is imported by"
+
+    def command(words: list[str]) -> int:
+        raise ModuleNotFoundError(f"No module named {module!r}", name=module)
+
+    monkeypatch.setattr("rllib_lase.cli.check.run", command)
+    assert entry.run(["check", "ipd"]) == entry.USAGE_ERROR
+    needed = f"  needs {module}, which is not installed: pip install 'rllib-lase[rllib]'"
+    assert needed in capsys.readouterr().err
+
+
+def test_a_module_that_nobody_installs_is_a_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    def command(words: list[str]) -> int:
+        raise ModuleNotFoundError("No module named 'ray.nowhere'", name="ray.nowhere")
+
+    monkeypatch.setattr("rllib_lase.cli.check.run", command)
+    with pytest.raises(ModuleNotFoundError):
+        entry.run(["check", "ipd"])
+
+
+def test_an_unknown_end_is_null_for_programs(capsys: Capture) -> None:
+    never = progress(0)
+    never.seconds_left = float("inf")
+    JsonDisplay().update(never)
+    assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail)["seconds_left"] is None

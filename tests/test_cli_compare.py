@@ -240,6 +240,9 @@ def test_the_live_overview_shows_every_run() -> None:
     cells = [cell.strip() for cell in row.strip("│").split("│")]
     assert cells == ["lase-ppo-seed0", "training", "50%", "1,234", "12.3", "n/a", "0.25", "1:01"]
     assert "waiting" in shown
+    jobs[0].progress["seconds_left"] = None  # of a run that has done no step yet
+    console.print(overview_table(jobs, "title"))
+    assert "?" in console.export_text()
 
 
 def test_cores_are_counted() -> None:

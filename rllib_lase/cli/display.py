@@ -113,7 +113,7 @@ class JsonDisplay:
         steps = {"env_steps": progress.env_steps, "total_env_steps": progress.total_env_steps}
         rates = {
             "env_steps_per_second": progress.env_steps_per_second,
-            "seconds_left": progress.seconds_left,
+            "seconds_left": _number_or_none(progress.seconds_left),
         }
         _write_json({**steps, **rates, **metrics})
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from rllib_lase.cli.options import UsageError
+from rllib_lase.cluster.lase_job.versions import REQUIREMENTS
 from rllib_lase.settings import closest
 from rllib_lase.version import __version__
 
@@ -37,6 +38,9 @@ _EXAMPLES = """examples:
   lase render runs/ipd --out ipd.gif
 
 `lase COMMAND --help` explains a command and its options."""
+
+REQUIRED_MODULES = {{"pillow": "PIL"}.get(package, package) for package in REQUIREMENTS}
+"""The packages that training needs, by the names that they are imported by."""
 
 USAGE_ERROR, FAILED, INTERRUPTED = 2, 1, 130
 
@@ -91,7 +95,7 @@ def run(words: Sequence[str]) -> int:
         sys.stderr.write("\nInterrupted.\n")
         return INTERRUPTED
     except ModuleNotFoundError as error:
-        if error.name not in ("ray", "torch", "pandas", "pyarrow", "rich", "matplotlib", "jinja2"):
+        if error.name not in REQUIRED_MODULES:
             raise
         return _refuse(
             f"lase {command}",

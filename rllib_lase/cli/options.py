@@ -205,6 +205,14 @@ def pair(word: str) -> tuple[str, Any]:
     return name, _plain_value(text)
 
 
+def text_pair(word: str) -> tuple[str, str]:
+    """Reads `NAME=VALUE`; the value stays as it was typed, and may be empty."""
+    name, equals, text = word.partition("=")
+    if not name or not equals:
+        raise ValueError("expected NAME=VALUE, such as OMP_NUM_THREADS=2")
+    return name, text
+
+
 def json_pair(word: str) -> tuple[str, Any]:
     """Reads `name=value`, where the value is JSON, a number, True, False or None, or else a text."""
     name, _, text = word.partition("=")

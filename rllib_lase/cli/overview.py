@@ -72,7 +72,7 @@ def overview_table(jobs: Sequence[Job], title: str) -> Table:
             f"{_share(job):.0%}" if job.progress else "",
             f"{job.progress['env_steps_per_second']:,.0f}" if live else "",
             *(format_number(_number(job, name)) if job.progress else "" for name in numbers),
-            clock(job.progress["seconds_left"]) if live else "",
+            clock(_number(job, "seconds_left")) if live else "",
             style=style,
         )
     return table

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rllib_lase.cli.options import Option, UsageError, Words, pair, print_help, read_words, whole_number
+from rllib_lase.cli.options import Option, UsageError, Words, print_help, read_words, text_pair, whole_number
 from rllib_lase.settings import closest
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _options() -> list[Option]:
                "folder that all nodes mount", str, "URI"),
         Option("--working-dir", "folder to send along, with environments or runs of your own that the "
                "command names [none]", str, "DIR"),
-        Option("--env", "environment variables of the job", pair, "NAME=VALUE", many=True),
+        Option("--env", "environment variables of the job", text_pair, "NAME=VALUE", many=True),
         Option("--cpus", "CPUs that the command itself needs, beside its env runners and learners [1]",
                whole_number(0), "N"),
         Option("--gpus", "GPUs that it needs [0]", whole_number(0), "N"),
@@ -109,7 +109,7 @@ def _order(given: Words, command: Sequence[str]) -> JobOrder | None:
     keep = not storage or "fetch" in values
     from rllib_lase.cluster.client import JobOrder
 
-    env = {name: str(value) for name, value in values.get("env", ())}
+    env: dict[str, str] = dict(values.get("env", ()))
     return JobOrder(command, folder, env, storage, keep, values.get("cpus", 1), values.get("gpus", 0))
 
 

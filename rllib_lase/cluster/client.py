@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
+import itertools
 import logging
 import os
 import shlex
@@ -30,12 +31,12 @@ from rllib_lase.cluster.lase_job.command import RESULTS_FOLDER
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 
 #: Every process of a job: hash seed and threads as `lase` has them on one machine; a job that is stopped gets
-#: Ctrl-C, and a minute to evaluate and save what was learnt.
+#: Ctrl-C, and ten minutes to evaluate, save and upload what was learnt before Ray kills it.
 JOB_ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
     "OMP_NUM_THREADS": "1",
     "RAY_JOB_STOP_SIGNAL": "SIGINT",
-    "RAY_JOB_STOP_WAIT_TIME_S": "60",
+    "RAY_JOB_STOP_WAIT_TIME_S": "600",
 }
 
 #: The states of a job that has not ended.
@@ -227,8 +228,8 @@ class Cluster:
             folder: Where to; nothing that is there is replaced.
 
         Returns:
-            The folder, or its subfolder `job_id` where one of the files is there already; None if the job
-            wrote nothing.
+            The folder; where one of the files is there already, its subfolder `job_id`, or `job_id-2` and so
+            on if that is there, too; None if the job wrote nothing.
 
         Raises:
             ClusterError: the node with the files is gone.
@@ -319,7 +320,8 @@ def _unpack(packed: Any, folder: Path, job_id: str) -> Path:
     """Unpacks an archive; the filter keeps its files inside the folder."""
     with tarfile.open(fileobj=packed, mode="r:gz") as archive:
         if any((folder / name).exists() for name in archive.getnames()):
-            folder = folder / job_id
+            names = itertools.chain([job_id], (f"{job_id}-{number}" for number in itertools.count(2)))
+            folder = next(folder / name for name in names if not (folder / name).exists())
         folder.mkdir(parents=True, exist_ok=True)
         archive.extractall(folder, filter="data")
     return folder

@@ -51,9 +51,19 @@ class AgentNodes(LearnerGroup):
         self.config = config
         self.homes = [tuple(map(int, part)) for part in np.array_split(np.arange(agents), count)]
         self._learner = None
-        self._nodes = [start_node(config, spaces, home) for home in self.homes]
         self._seen_bytes = self._gift_bytes = 0
         self._hook = config.make_hook(spaces)
+        self._start(config, spaces)
+
+    def _start(self, config: SocialConfig, spaces: JointSpaces) -> None:
+        """Starts an actor for each home; none stays if one of them cannot be started."""
+        try:
+            for home in self.homes:
+                self._nodes.append(start_node(config, spaces, home))
+            self._ask_all(lambda learner: None)  # an actor that cannot be built says so at its first call
+        except BaseException:
+            self.shutdown()
+            raise
 
     @property
     @override(LearnerGroup)

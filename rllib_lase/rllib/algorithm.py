@@ -9,6 +9,7 @@ import ray
 from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.core import COMPONENT_OPTIMIZER, COMPONENT_RL_MODULE
 from ray.rllib.core.learner.training_data import TrainingData
+from ray.rllib.env.env_runner_group import EnvRunnerGroup
 from ray.rllib.utils.annotations import override
 from ray.rllib.utils.metrics import ENV_RUNNER_RESULTS, WEIGHTS_SEQ_NO
 from torch import Tensor
@@ -205,16 +206,22 @@ class SocialAlgorithm(Algorithm):
             self._sync_weights()
 
     def _remote_rounds(self) -> None:
-        """The rounds of one call to every runner; none, if all runners failed."""
+        """The rounds of one call to every runner; none, if too few answered."""
         answers = self._remote_sampling.collect(self._put_weights, self._rounds, self._env_steps)
-        # Of several learners all must have something to learn from, since each waits for the others.
-        answers = answers[: len(answers) - len(answers) % max(1, self._settings.num_learners)]
         if not answers:
             return
         for fragment in range(self._settings.fragments_per_call):
             self._staleness += [self._rounds - answer.version for answer in answers]
             self._learn(TrainingData(batch_refs=[answer.rollouts[fragment] for answer in answers]))
             self._env_steps += sum(answer.env_steps for answer in answers)
+
+    @override(Algorithm)
+    def restore_env_runners(self, env_runner_group: EnvRunnerGroup) -> list[int]:
+        """Takes runners that are back into the group; what they had been asked for is forgotten."""
+        restored: list[int] = super().restore_env_runners(env_runner_group)
+        if env_runner_group is self.env_runner_group:
+            self._remote_sampling.forget_runners(restored)
+        return restored
 
     def _learn(self, data: TrainingData) -> None:
         self.learner_group.update(

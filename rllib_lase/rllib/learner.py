@@ -18,7 +18,7 @@ from rllib_lase.core.policy_loss import normalize_advantages, policy_losses
 from rllib_lase.core.returns import generalized_advantages
 from rllib_lase.rllib.learner_report import LearnerReport
 from rllib_lase.rllib.modules import SocialModule
-from rllib_lase.rllib.owners import clipped_step, mean_over_learners, parameters_of
+from rllib_lase.rllib.owners import all_learners, clipped_step, mean_over_learners, parameters_of
 from rllib_lase.rllib.sampling import rollouts_that_are_left
 from rllib_lase.rllib.schedules import Schedules
 from rllib_lase.rollout import JointRollout, TensorRollout, concatenate
@@ -173,7 +173,8 @@ class SocialLearner(TorchLearner):
             rollouts = data.batches or [data.batch]
         else:
             rollouts = rollouts_that_are_left(data.batch_refs)
-        if rollouts:
+        # Of several learners each waits for the others' gradients: all learn from a round, or none does.
+        if all_learners(bool(rollouts), self.device) if self.distributed else rollouts:
             self._update_round(concatenate(rollouts), (timesteps or {}).get("env_steps", 0))
         self._weights_seq_no += 1
         return {}

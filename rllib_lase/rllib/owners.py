@@ -41,6 +41,18 @@ def clipped_step(
     return norms
 
 
+def all_learners(yes: bool, device: torch.device) -> bool:
+    """Whether every learner says yes; each waits for the others' answer, and all get the same.
+
+    Args:
+        yes: This learner's answer.
+        device: Where the learners' tensors live.
+    """
+    answer = torch.tensor(float(yes), device=device)
+    torch.distributed.all_reduce(answer, op=torch.distributed.ReduceOp.MIN)
+    return bool(answer.item())
+
+
 def mean_over_learners(gradients: list[Tensor]) -> list[Tensor]:
     """The mean of all learners' gradients, in one message."""
     flat = torch.cat([gradient.flatten() for gradient in gradients])

@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 #: Seconds of one look for answers while several orders are open.
 _POLL_SECONDS = 0.002
 _TAG = "rounds"
+#: Calls in a row, and seconds, that may bring nothing to learn from: runners that died may come back.
+_EMPTY_CALLS, _EMPTY_SECONDS = 3, 60.0
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,13 @@ class RemoteSampling:
         self._open: dict[int, set[int]] = {}
         self._answers: dict[int, dict[int, Sampled]] = {}
         self.waited_seconds = 0.0
+        self._empty_calls, self._empty_since = 0, 0.0
 
     def collect(self, weights: Callable[[], ray.ObjectRef], version: int, env_steps: int) -> list[Sampled]:
         """The answers to the oldest open order, of all runners that did not fail.
+
+        Of several learners all must have something to learn from, since each waits for the others: what
+        cannot be divided equally is left out, and that may be all.
 
         Args:
             weights: Puts the present weights where runners can fetch them.
@@ -96,7 +102,7 @@ class RemoteSampling:
 
         Raises:
             EnvironmentFault: if an environment broke its contract.
-            RuntimeError: if no runner is left.
+            RuntimeError: if no runner is left, or for long too few for the learners.
         """
         start = time.perf_counter()
         if self._ordered - self._taken < self._calls:
@@ -108,7 +114,31 @@ class RemoteSampling:
         fault = next((answer.fault for answer in answers if answer.fault), None)
         if fault:
             raise EnvironmentFault(fault)
+        answers = answers[: len(answers) - len(answers) % max(1, self._settings.num_learners)]
+        self._check_progress(bool(answers))
         return answers
+
+    def _check_progress(self, learns: bool) -> None:
+        """Raises an error once nothing has been learnt for long."""
+        if learns:
+            self._empty_calls = 0
+            return
+        learners, there = max(1, self._settings.num_learners), self._group.num_healthy_remote_workers()
+        found = (
+            f"{there} of num_env_runners={self._settings.num_env_runners} answer, and "
+            f"num_learners={learners} cannot learn from fewer runners than learners"
+        )
+        if not self._empty_calls:
+            self._empty_since = time.monotonic()
+            logger.warning("nothing to learn from: %s", found)
+        self._empty_calls += 1
+        seconds = time.monotonic() - self._empty_since
+        if self._empty_calls >= _EMPTY_CALLS and seconds >= _EMPTY_SECONDS:
+            raise RuntimeError(
+                f"nothing was learnt in {self._empty_calls} calls to the env runners, {seconds:.0f} seconds: "
+                f"{found}. Cure: .fault_tolerance(restart_failed_env_runners=True), with resources free for "
+                "all of them, or fewer learners"
+            )
 
     def _order(self, weights: ray.ObjectRef, version: int, env_steps: int) -> None:
         settings, ahead = self._settings, (self._ordered - self._taken) * self._fragments
@@ -152,6 +182,15 @@ class RemoteSampling:
                 "all env runners are gone; set .fault_tolerance(restart_failed_env_runners=True)"
             )
         return [answers[runner] for runner in sorted(answers)]
+
+    def forget_runners(self, runners: Sequence[int]) -> None:
+        """What these runners still had to answer will never come: they died and are back.
+
+        Args:
+            runners: Their ids.
+        """
+        for waiting in self._open.values():
+            waiting.difference_update(runners)
 
     def forget(self) -> None:
         """Nothing that was ordered is wanted any more."""

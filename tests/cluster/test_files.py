@@ -92,7 +92,8 @@ def test_what_a_job_requires_is_what_the_project_requires() -> None:
 
 def test_nodes_get_all_that_a_job_requires() -> None:
     names = [line.partition("[")[0] for line in text("requirements.txt").splitlines() if line[0] != "#"]
-    assert sorted(names) == sorted(REQUIREMENTS)
+    searches = [re.split("[<>=]", line)[0] for line in project()["optional-dependencies"]["tune"]]
+    assert sorted(names) == sorted([*REQUIREMENTS, *searches])
     assert set(names) <= set(pins())
 
 

@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
 
-from rllib_lase.cluster.lase_job.command import UNFIT
+from rllib_lase.cluster.lase_job import command
+from rllib_lase.cluster.lase_job.command import NOT_DELIVERED, UNFIT
 from rllib_lase.cluster.lase_job.versions import PYTHON, REQUIREMENTS, version_problems
 from tests.cluster.files import ROOT
 
@@ -88,3 +90,73 @@ def test_a_storage_that_cannot_be_written_is_said_before_anything_starts(tmp_pat
     assert done.returncode == UNFIT
     assert "cannot be written from this node" in done.stdout
     assert "Cure: check address, credentials and rights" in done.stdout
+
+
+@pytest.fixture
+def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a job whose command has written a file; Ray's logs are in `logs`."""
+    folder = tmp_path / "job"
+
+    def make_folder(prefix: str) -> str:
+        folder.mkdir()
+        return str(folder)
+
+    def written(words: object, own: Path, in_copy: bool) -> tuple[int, list[Path]]:
+        (own / "run").mkdir()
+        (own / "run" / "summary.json").write_text("learnt")
+        return 0, [Path("run/summary.json")]
+
+    (tmp_path / "logs").mkdir()
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", '{"metadata": {"job_submission_id": "job_1"}}')
+    monkeypatch.setattr(command, "own_problems", list)
+    monkeypatch.setattr(command, "_run", written)
+    monkeypatch.setattr(command, "_logs_folder", lambda: tmp_path / "logs")
+    monkeypatch.setattr("tempfile.mkdtemp", make_folder)
+    return folder
+
+
+def fail(*_: object) -> None:
+    raise OSError("the bucket\n is gone")
+
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_what_cannot_be_uploaded_is_archived_and_the_job_says_how_to_fetch_it_and_fails(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setattr(command, "upload", fail)
+    assert command.main(["--storage", str(tmp_path / "storage"), "train"]) == NOT_DELIVERED
+    (line,) = capsys.readouterr().out.splitlines()
+    # `lase submit --results` looks for these words in the job's log.
+    assert line.startswith("Results kept on this node: ")
+    assert f"could not be uploaded to {tmp_path}/storage/job_1: the bucket is gone" in line
+    assert "lase submit --results job_1" in line
+    with tarfile.open(tmp_path / "logs" / command.RESULTS_FOLDER / "job_1.tar.gz") as packed:
+        assert packed.getnames() == ["run/summary.json"]
+    assert not finished.exists()
+
+
+def test_results_that_can_be_brought_nowhere_stay_and_the_job_says_where(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setattr(command, "upload", fail)
+    monkeypatch.setattr(tarfile.TarFile, "add", fail)
+    assert command.main(["--storage", str(tmp_path / "storage"), "train"]) == NOT_DELIVERED
+    (line,) = capsys.readouterr().out.splitlines()
+    assert f"Results are in {finished} on the node" in line
+    assert "could not be uploaded" in line
+    assert "could not be archived: the bucket is gone" in line
+    assert (finished / "run" / "summary.json").read_text() == "learnt"
+    assert not list((tmp_path / "logs").rglob("*.gz")), "half an archive would be fetched"
+
+
+def test_an_archive_that_fails_beside_an_upload_costs_nothing_but_is_said(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setattr(command, "_logs_folder", fail)
+    storage = tmp_path / "storage"
+    assert command.main(["--storage", str(storage), "--keep", "train"]) == NOT_DELIVERED
+    assert f"Results are in {storage}/job_1; they could not be archived" in capsys.readouterr().out
+    assert (storage / "job_1" / "run" / "summary.json").read_text() == "learnt"
+    assert not finished.exists()

@@ -19,7 +19,7 @@ import ray
 from rllib_lase import doctor
 from rllib_lase.cli import entry
 from rllib_lase.cli.options import read_words
-from rllib_lase.cli.submit import _options, _split
+from rllib_lase.cli.submit import _options, _order, _split
 from rllib_lase.cluster.client import JOB_ENVIRONMENT, ClusterError, JobOrder, _checked, _unpack
 from rllib_lase.cluster.lase_job.versions import REQUIREMENTS
 from tests.interpreter import environment
@@ -126,6 +126,25 @@ def test_a_detached_job_is_asked_for_by_one_word() -> None:
     assert (given.values, given.problems) == ({"detach": True, "cpus": 2}, [])
 
 
+def test_environment_variables_reach_the_job_as_they_were_typed() -> None:
+    given = read_words(["--env", "KEY=12e4567", "Z=007", "FLAG=true", "EMPTY=", "URL=a=b"], _options())
+    assert given.problems == []
+    order = _order(given, ["train", "ipd"])
+    assert order is not None
+    expected = {"KEY": "12e4567", "Z": "007", "FLAG": "true", "EMPTY": "", "URL": "a=b"}
+    assert order.runtime_env["env_vars"] == {**JOB_ENVIRONMENT, **expected}
+
+
+@pytest.mark.parametrize("word", ["KEY", "=1"])
+def test_an_environment_variable_needs_a_name_and_a_value(word: str) -> None:
+    (problem,) = read_words(["--env", word], _options()).problems
+    assert "expected NAME=VALUE" in problem
+
+
+def test_a_stopped_job_has_ten_minutes_to_evaluate_and_upload() -> None:
+    assert JOB_ENVIRONMENT["RAY_JOB_STOP_WAIT_TIME_S"] == "600"
+
+
 def test_a_job_gets_package_games_and_the_environment_of_every_process(tmp_path: Path) -> None:
     order = JobOrder(["train", "ipd"], tmp_path, {"OMP_NUM_THREADS": "2"}, "s3://b/x")
     sent = order.runtime_env
@@ -151,6 +170,10 @@ def test_results_come_into_the_folder_and_replace_nothing(tmp_path: Path) -> Non
     assert (tmp_path / "runs" / "a" / "config.json").is_file()
     assert _unpack(archive("runs/a/config.json"), tmp_path, "job_2") == tmp_path / "job_2"
     assert (tmp_path / "job_2" / "runs" / "a" / "config.json").is_file()
+    (tmp_path / "job_2" / "runs" / "a" / "config.json").write_text("mine")
+    assert _unpack(archive("runs/a/config.json"), tmp_path, "job_2") == tmp_path / "job_2-2"
+    assert _unpack(archive("runs/a/config.json"), tmp_path, "job_2") == tmp_path / "job_2-3"
+    assert (tmp_path / "job_2" / "runs" / "a" / "config.json").read_text() == "mine"
 
 
 def test_results_cannot_leave_the_folder(tmp_path: Path) -> None:

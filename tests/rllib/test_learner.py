@@ -329,3 +329,28 @@ def test_visibility_is_refused_where_it_cannot_be_known():
         with pytest.raises(SettingsError, match=r"only_when_visible: .*(ipd|Line)"):
             config.settings()
     assert SIConfig().environment("cleanup").settings().only_when_visible
+
+
+@pytest.mark.parametrize("all_have_some", [True, False])
+def test_a_round_that_another_learner_cannot_learn_from_is_left_out_by_all(all_have_some, monkeypatch):
+    learner, asked = make_learner(), []
+    monkeypatch.setattr(SocialLearner, "distributed", property(lambda self: True))
+    monkeypatch.setattr(
+        "rllib_lase.rllib.learner.all_learners", lambda yes, device: asked.append(yes) or all_have_some
+    )
+    learnt = []
+    monkeypatch.setattr(learner, "_update_round", lambda *words: learnt.append(words))
+    learner.update(training_data=TrainingData(batch=rollout_for()))
+    assert asked == [True]
+    assert len(learnt) == all_have_some
+
+
+def test_a_learner_whose_rollouts_are_all_lost_says_so_to_the_others(monkeypatch):
+    learner, asked = make_learner(), []
+    monkeypatch.setattr(SocialLearner, "distributed", property(lambda self: True))
+    monkeypatch.setattr("rllib_lase.rllib.learner.rollouts_that_are_left", lambda references: [])
+    monkeypatch.setattr(
+        "rllib_lase.rllib.learner.all_learners", lambda yes, device: asked.append(yes) or False
+    )
+    learner.update(training_data=TrainingData(batch_refs=["lost"]))
+    assert asked == [False]

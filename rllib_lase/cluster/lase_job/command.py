@@ -23,6 +23,9 @@ RESULTS_FOLDER = "lase_results"
 #: Exit code of a job whose node, or whose storage, would not have done.
 UNFIT = 3
 
+#: Exit code of a job whose command succeeded, but whose results are not where they were asked for.
+NOT_DELIVERED = 4
+
 
 def main(words: Sequence[str] | None = None) -> int:
     """Entry of the job; returns its exit code, which is the command's unless it could not start."""
@@ -50,18 +53,46 @@ def main(words: Sequence[str] | None = None) -> int:
             )
             return UNFIT
     folder = Path(tempfile.mkdtemp(prefix=f"lase-{job_id}-"))
-    try:
-        code, written = _run(order.command, folder, order.in_copy)
-        if not written:
-            _say("The command wrote no files.")
-        if target and written:
+    code, written = _run(order.command, folder, order.in_copy)
+    if not written:
+        _say("The command wrote no files.")
+        shutil.rmtree(folder, ignore_errors=True)
+        return code
+    delivered = _deliver(folder, written, job_id, target, order.keep)
+    return code if delivered else code or NOT_DELIVERED
+
+
+def _deliver(folder: Path, written: Sequence[Path], job_id: str, target: str | None, keep: bool) -> bool:
+    """Brings results away and removes the folder, which stays if they could be brought nowhere.
+
+    What cannot be uploaded is archived instead.
+
+    Returns:
+        Whether all went where it was asked for.
+    """
+    problems = []
+    is_away = False
+    if target:
+        try:
             upload(folder, written, target)
             _say(f"Results uploaded: {target}")
-        if order.keep and written:
-            _say(f"Results kept on this node: {_archive(folder, written, job_id)}")
-    finally:
+            is_away = True
+        except Exception as error:  # whatever the storage's client raises: it is the message
+            problems.append(f"they could not be uploaded to {target}: {_one_line(error)}")
+    if keep or not is_away:
+        try:
+            archive = _archive(folder, written, job_id)
+        except Exception as error:  # Ray's, the disk's: none may cost the run
+            problems.append(f"they could not be archived: {_one_line(error)}")
+            place = target if is_away else f"{folder} on the node {os.uname().nodename}; copy them from there"
+            _say("; ".join([f"Results are in {place}", *problems]))
+        else:
+            is_away = True
+            cure = f"fetch them: lase submit --results {job_id}, with the --address of this cluster"
+            _say("; ".join([f"Results kept on this node: {archive}", *(problems and [*problems, cure])]))
+    if is_away:
         shutil.rmtree(folder, ignore_errors=True)
-    return code
+    return not problems
 
 
 def _run(words: Sequence[str], folder: Path, in_copy: bool) -> tuple[int, list[Path]]:
@@ -85,23 +116,37 @@ def _stamps(folder: Path) -> dict[Path, tuple[int, int]]:
 
 
 def _archive(folder: Path, files: Sequence[Path], job_id: str) -> Path:
-    """Packs files where Ray's log service finds them."""
+    """Packs files where Ray's log service finds them; half an archive is none."""
+    results = _logs_folder() / RESULTS_FOLDER
+    results.mkdir(exist_ok=True)
+    archive = results / f"{job_id}.tar.gz"
+    try:
+        with tarfile.open(archive, "w:gz") as packed:
+            for path in files:
+                packed.add(folder / path, str(path))
+    except BaseException:
+        archive.unlink(missing_ok=True)
+        raise
+    return archive
+
+
+def _logs_folder() -> Path:
+    """The logs of the session of Ray that this job belongs to."""
     import ray
 
     ray.init(log_to_driver=False, logging_level="ERROR")
-    results = Path(ray._private.worker.global_worker.node.get_logs_dir_path()) / RESULTS_FOLDER
+    folder = Path(ray._private.worker.global_worker.node.get_logs_dir_path())
     ray.shutdown()
-    results.mkdir(exist_ok=True)
-    archive = results / f"{job_id}.tar.gz"
-    with tarfile.open(archive, "w:gz") as packed:
-        for path in files:
-            packed.add(folder / path, str(path))
-    return archive
+    return folder
 
 
 def _job_id() -> str:
     job = json.loads(os.environ["RAY_JOB_CONFIG_JSON_ENV_VAR"])
     return str(job["metadata"]["job_submission_id"])
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _say(text: str) -> None:
