@@ -96,6 +96,23 @@ def test_a_run_that_is_stopped_saves_and_uploads_what_it_had_learnt(head: Head, 
     assert json.loads(summary.read_text())["status"] == "interrupted"
 
 
+def test_a_search_runs_as_a_job_and_leaves_its_tables_in_its_storage(head: Head, tmp_path: Path) -> None:
+    storage, work = tmp_path / "storage", tmp_path / "work"
+    work.mkdir()
+    (work / "tiny.py").write_text(
+        "from rllib_lase.tuning import Search\n"
+        "SEARCH = Search(games=['ipd'], algos=['go'], seeds=[1], env_steps=900, evaluation_episodes=4)\n"
+    )
+    tune = f"tune tiny.py --out runs/tiny --storage {storage}"
+    done = head.lase(f"submit --address {head.address} --working-dir . {tune}", work)
+    assert done.returncode == 0, done.stdout
+    home = {path.name for path in (work / "runs" / "tiny").iterdir()}
+    kept = {path.name for path in (storage / "tiny").iterdir()}
+    results = {"table.csv", "trials.csv", "best-ipd.json", "report.html", "0000-ipd-go-seed1"}
+    assert results <= home
+    assert results <= kept
+
+
 def test_a_job_that_fails_is_a_failure_here(head: Head, tmp_path: Path) -> None:
     done = head.lase(f"submit --address {head.address} train nosuchgame", tmp_path)
     assert done.returncode == 1
