@@ -1,8 +1,12 @@
 """Orders to env runners that are lost, with runners that are none: no Ray is started."""
 
+from types import SimpleNamespace
+
 import pytest
+from ray.rllib.algorithms.algorithm import Algorithm
 
 from rllib_lase.rllib import sampling
+from rllib_lase.rllib.algorithm import SocialAlgorithm
 from rllib_lase.rllib.sampling import RemoteSampling, Sampled
 from rllib_lase.settings import Settings
 
@@ -94,3 +98,14 @@ def test_too_few_runners_are_waited_for_while_they_may_come_back():
 def test_learners_get_equal_shares_of_the_answers():
     sampler = sampling_of(FakeGroup(3), num_env_runners=4, num_learners=2)
     assert len(collect(sampler)) == 2
+
+
+def test_the_algorithm_forgets_what_restored_runners_were_asked_but_for_those_of_evaluations(monkeypatch):
+    monkeypatch.setattr(Algorithm, "restore_env_runners", lambda self, group: [2])
+    algorithm, forgotten = SocialAlgorithm.__new__(SocialAlgorithm), []
+    algorithm.env_runner_group = FakeGroup(2)
+    algorithm._remote_sampling = SimpleNamespace(forget_runners=forgotten.append)
+    assert algorithm.restore_env_runners(FakeGroup(2)) == [2]
+    assert forgotten == []
+    assert algorithm.restore_env_runners(algorithm.env_runner_group) == [2]
+    assert forgotten == [[2]]
