@@ -97,6 +97,8 @@ class TrainSpec:
         steps = self.total_env_steps
         defaults = default_settings(self.game, spec, self.optimizer or fixed)
         settings = defaults.replace(**{"schedule_env_steps": max(1, steps), **self.settings})
+        config = build_config(spec, settings, self.game, self.game_params, self.seed)
+        config.settings()
         return Job(
             {
                 "algo": spec.algo_id,
@@ -104,7 +106,7 @@ class TrainSpec:
                 "settings": dataclasses.asdict(settings),
             },
             settings.num_env_runners + settings.decentralised_learners + settings.num_learners,
-            lambda: build_config(spec, settings, self.game, self.game_params, self.seed).build_algo(),
+            config.build_algo,
         )
 
     def description(self, job: Job) -> dict[str, Any]:

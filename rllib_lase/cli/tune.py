@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import runpy
 import shlex
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rllib_lase.cli.config_file import read_config
 from rllib_lase.cli.options import Option, UsageError, Words, print_help, read_words, whole_number
 from rllib_lase.machine import usable_cores
+from rllib_lase.settings import suggestion
 
 if TYPE_CHECKING:
     from rllib_lase.tuning.objective import Objective
@@ -98,9 +101,13 @@ def _search(given: Words) -> tuple[Search, str]:
     except ModuleNotFoundError as error:
         cure = _EXTRA if error.name == "optuna" else "install it, or add its folder to PYTHONPATH"
         raise UsageError([f"FILE: {path} needs {error.name}, which cannot be found: {cure}"]) from error
+    except Exception as error:  # whatever a file of the user's may raise
+        raise UsageError([f"FILE: {path}{_line_of(error, path)}: {_what(error, Search)}"]) from error
     search = names.get("SEARCH")
     if not isinstance(search, Search):
-        raise UsageError([f"FILE: {path}: assigns no Search to SEARCH, found {type(search).__name__}"])
+        others = [name for name, value in names.items() if isinstance(value, Search)]
+        found = f"there is one in {', '.join(others)}" if others else f"found {type(search).__name__}"
+        raise UsageError([f"FILE: {path}: assigns no Search to SEARCH; {found}"])
     if given.values.get("smoke"):
         if not search.smoke:
             given.problems.append(f"--smoke: {path} names no small search; add smoke={{...}} to its Search")
@@ -111,6 +118,25 @@ def _search(given: Words) -> tuple[Search, str]:
     given.problems += [f"{path}: {problem}" for problem in search.problems()]
     title = (names.get("__doc__") or path.stem).strip().splitlines()[0].rstrip(".")
     return search, f"Small search: {title}" if given.values.get("smoke") else title
+
+
+def _line_of(error: Exception, path: Path) -> str:
+    """Where in a file an error came up: ", line 7"; empty if elsewhere."""
+    if isinstance(error, SyntaxError):
+        return f", line {error.lineno}"
+    frames = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
+    ]
+    return f", line {frames[-1]}" if frames else ""
+
+
+def _what(error: Exception, search_class: type[Search]) -> str:
+    """An error of a search file in words; an unknown field with the closest one that there is."""
+    unknown = re.fullmatch(r"Search\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
+    if unknown is None:
+        return f"{type(error).__name__}: {error}"
+    fields = [field.name for field in dataclasses.fields(search_class)]
+    return f"Search has no {unknown[1]!r}; {suggestion(unknown[1], fields)}"
 
 
 def _with_config(search: Search, given: Words) -> Search:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 import ray
+import torch
 from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.core import COMPONENT_OPTIMIZER, COMPONENT_RL_MODULE
 from ray.rllib.core.learner.training_data import TrainingData
@@ -27,6 +28,7 @@ from rllib_lase.rllib.sampling import RemoteSampling
 from rllib_lase.rllib.schedules import Schedules
 from rllib_lase.rllib.session import warn_about_hash_seed
 from rllib_lase.rollout import JointRollout
+from rllib_lase.settings import SettingsError
 from rllib_lase.social.hook import LearntRewards
 
 _LEARNER_PARTS = (COMPONENT_RL_MODULE, COMPONENT_OPTIMIZER, SOCIAL_STATE)
@@ -58,6 +60,10 @@ class SocialAlgorithm(Algorithm):
     def setup(self, config: Any) -> None:
         """Builds runners and learner; in one process they share one module."""
         warn_about_hash_seed()
+        if config.num_gpus_per_learner and not config.num_learners and not torch.cuda.is_available():
+            raise SettingsError(
+                ["num_gpus_per_learner: torch sees no GPU here (or is its CPU build); leave it at 0"]
+            )
         super().setup(config)
         self._settings = self.config.settings()
         self._schedules = Schedules(self._settings)
@@ -154,6 +160,7 @@ class SocialAlgorithm(Algorithm):
         """A runner of this process with the present weights, for evaluations and pictures."""
         config = self._evaluation_config()
         config.env_runners(num_env_runners=0, num_envs_per_env_runner=copies).debugging(seed=seed)
+        config.training(num_learners=0, fragments_per_call=1, max_staleness=0)  # all of it is here
         config.in_evaluation = True
         runner = BatchedEnvRunner(config=config, worker_index=0, num_workers=0)
         if runner.module is None:

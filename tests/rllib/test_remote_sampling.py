@@ -3,6 +3,7 @@ import pytest
 import ray
 
 from rllib_lase.rllib.algorithms import IndependentConfig
+from rllib_lase.rllib.evaluate import evaluate
 from rllib_lase.rllib.sampling import open_calls
 from rllib_lase.settings import Settings, SettingsError
 
@@ -47,6 +48,7 @@ def one_round(config):
     algorithm.train()
     states = algorithm.learner_group.foreach_learner(lambda learner: learner.get_state("rl_module"))
     weights = [state.get()["rl_module"] for state in states]
+    algorithm.evaluation_runner(2, seed=1).stop()
     report = algorithm.report.learner
     algorithm.stop()
     return weights, report
@@ -90,4 +92,5 @@ def test_staleness_is_bounded_and_reported_and_a_killed_runner_is_replaced():
     assert min(steps) < 320, "one runner alone brings half"
     assert steps[-1] == 320, "it is back"
     assert np.isfinite(result["social"]["collective_reward"])
+    assert len(evaluate(algorithm, 2, seed=1).episodes) >= 2, "evaluations play in one process"
     algorithm.stop()
