@@ -105,12 +105,26 @@ def _order(given: Words, command: Sequence[str]) -> JobOrder | None:
     if folder is not None and not folder.is_dir():
         given.problems.append(f"--working-dir: expected a folder, found {values['working_dir']!r}")
         return None
+    left_here = [word for word in command[1:] if folder is None and _is_own_file(word)]
+    if left_here:
+        given.problems.append(
+            f"COMMAND: {left_here[0]} is a file of yours, which the cluster has not; send its folder along: "
+            f"lase submit --working-dir . {' '.join(command)}"
+        )
+        return None
     storage = values.get("storage")
     keep = not storage or "fetch" in values
     from rllib_lase.cluster.client import JobOrder
 
     env: dict[str, str] = dict(values.get("env", ()))
     return JobOrder(command, folder, env, storage, keep, values.get("cpus", 1), values.get("gpus", 0))
+
+
+def _is_own_file(word: str) -> bool:
+    """Whether a word names a Python file under this folder, as such or as module:function."""
+    module, colon, _ = word.partition(":")
+    name = f"{module.replace('.', '/')}.py" if colon else word
+    return name.endswith(".py") and not name.startswith("/") and Path(name).is_file()
 
 
 def _submit(cluster: Cluster, order: JobOrder, given: Words) -> int:

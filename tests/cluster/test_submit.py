@@ -107,6 +107,11 @@ def test_an_address_of_another_kind_is_said_with_the_cure(address: str) -> None:
         ("--stop a --results b", "--stop: stands alone"),
         ("--working-dir nowhere train ipd", "--working-dir: expected a folder, found 'nowhere'"),
         ("--cpsu 2 train ipd", "--cpsu: unknown option; did you mean '--cpus'?"),
+        (
+            "tune tune_configs/compare.py --smoke",
+            "send its folder along: lase submit --working-dir . tune tune_configs/compare.py --smoke",
+        ),
+        ("train examples.own_environment:make_env", "is a file of yours"),
     ],
 )
 def test_wrong_words_are_refused_before_anything_is_sent(words: str, problem: str, capsys: Capture) -> None:
