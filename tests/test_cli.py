@@ -379,8 +379,8 @@ def test_lines_are_rare_but_the_last_one_always_comes(capsys: Capture) -> None:
     assert [line.split()[0] for line in lines] == ["title", "100", "1,000", "Evaluating"]
 
 
-def test_a_budget_that_is_overrun_reads_as_done() -> None:
-    assert "(100%)" in progress_line(progress(1200))
+def test_a_budget_that_is_overrun_reads_as_done_with_the_length_of_an_iteration() -> None:
+    assert "1,200 of 1,000 env steps (100%; 1,200 an iteration)" in progress_line(progress(1200))
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,10 @@ def progress_line(progress: Progress, brief: bool = False) -> str:
     """Steps, speed, metrics and time left in one line; the brief form leaves out what a bar shows."""
     row = progress.row
     share = min(1.0, progress.env_steps / progress.total_env_steps)
-    steps = f"{progress.env_steps:,} of {progress.total_env_steps:,} env steps ({share:.0%})"
+    beyond = ""
+    if progress.env_steps > progress.total_env_steps:  # iterations are whole
+        beyond = f"; {progress.env_steps / row['iteration']:,.0f} an iteration"
+    steps = f"{progress.env_steps:,} of {progress.total_env_steps:,} env steps ({share:.0%}{beyond})"
     parts = [
         f"{progress.env_steps:,} steps" if brief else steps,
         f"{progress.env_steps_per_second:,.0f}/s",
