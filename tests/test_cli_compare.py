@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from rllib_lase.cli import compare, entry, pool
+from rllib_lase.cli import entry, pool
 from rllib_lase.cli.overview import make_overview, overview_table
 from rllib_lase.cli.pool import Job, run_jobs
 from rllib_lase.cli.train import read_plan
@@ -243,7 +243,3 @@ def test_the_live_overview_shows_every_run() -> None:
     jobs[0].progress["seconds_left"] = None  # of a run that has done no step yet
     console.print(overview_table(jobs, "title"))
     assert "?" in console.export_text()
-
-
-def test_cores_are_counted() -> None:
-    assert compare._cores() >= 1

@@ -30,15 +30,15 @@ def ray_session(num_cpus: int = 1, address: str | None = None) -> Iterator[None]
         ConnectionError: there is no cluster at the address.
     """
     torch.set_num_threads(1)
+    address = address or os.environ.get("RAY_ADDRESS")
+    if address:
+        _refuse_unreachable(address)
     if ray.is_initialized():
         yield
         return
     logging.getLogger("ray.rllib").setLevel(logging.ERROR)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     local = {"address": "local", "num_cpus": num_cpus, "include_dashboard": False}
-    address = address or os.environ.get("RAY_ADDRESS")
-    if address:
-        _refuse_unreachable(address)
     where: dict[str, Any] = {"address": address} if address else local
     ray.init(
         **where,
