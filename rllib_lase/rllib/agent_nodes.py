@@ -170,9 +170,7 @@ class AgentNodes(LearnerGroup):
 
     def module_state(self) -> dict[str, Any]:
         """All policies' weights, for whoever runs the experiment; agents never see each other's."""
-        states = self._ask_all(
-            lambda learner: learner.get_state(COMPONENT_RL_MODULE, inference_only=True)[COMPONENT_RL_MODULE]
-        )
+        states = self._ask_all(lambda learner: learner.policy_weights())
         return {agent_id: weights for state in states for agent_id, weights in state.items()}
 
     @override(LearnerGroup)
@@ -236,13 +234,6 @@ class NodePolicies(JointPolicy):
         self._final_obs: Sequence[NDArray[Any]] | None = None
         self._sent: list[ray.ObjectRef] = []
 
-    def refresh(self) -> None:
-        """Nothing is here."""
-
-    def initial_state(self) -> Tensor | None:
-        """None: it is where the agents are."""
-        return None
-
     def _tell(self, method: str, *arguments: Any) -> None:
         self._sent += [getattr(node, method).remote(self._name, *arguments) for node in self._nodes]
 
@@ -269,9 +260,8 @@ class NodePolicies(JointPolicy):
 
     def values(self, obs: Sequence[NDArray[Any]], state: Tensor | None) -> NDArray[np.float32]:
         """Zeros; `begin_episodes` hands the observations on."""
-        del state
         self._final_obs = obs
-        return np.zeros((len(self._env.agent_ids), obs[0].shape[1]), np.float32)
+        return super().values(obs, state)
 
     def begin_episodes(self, copies: NDArray[np.int64]) -> None:
         """Tells everybody, with what they saw last in episodes that ended."""
@@ -284,17 +274,9 @@ class NodePolicies(JointPolicy):
         self, last_obs: Sequence[NDArray[Any]], state: Tensor | None, actions: NDArray[Any]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Zeros, once everything that was sent has arrived."""
-        del last_obs, state
         ray.get(self._sent)
         self._sent = []
-        agents, steps, copies = actions.shape[:3]
-        return np.zeros((agents, steps + 1, copies), np.float32), np.zeros(
-            (agents, steps, copies), np.float32
-        )
-
-    def extra_model_outputs(self) -> dict[str, NDArray[Any]]:
-        """None."""
-        return {}
+        return super().finish_fragment(last_obs, state, actions)
 
 
 def _rows(group: Sequence[int], home: Sequence[int]) -> list[int]:

@@ -180,8 +180,7 @@ class SocialAlgorithm(Algorithm):
         """The policies' present weights by agent, as arrays."""
         if self._nodes is not None:
             return self._nodes.module_state()
-        state = self._ask_learner(lambda learner: learner.get_state(COMPONENT_RL_MODULE, inference_only=True))
-        weights: dict[str, Any] = state[COMPONENT_RL_MODULE]
+        weights: dict[str, Any] = self._ask_learner(lambda learner: learner.policy_weights())
         return weights
 
     # --- training ---------------------------------------------------------------------------------
@@ -246,11 +245,8 @@ class SocialAlgorithm(Algorithm):
         """The policies' weights in the object store, put there by the learner: once for all runners."""
         if self._nodes is not None or self._has_local_learner:
             return ray.put(self.module_state())
-        reference: ray.ObjectRef = self._ask_learner(
-            lambda learner: [
-                ray.put(learner.get_state(COMPONENT_RL_MODULE, inference_only=True)[COMPONENT_RL_MODULE])
-            ]
-        )[0]
+        # In a list, so that Ray hands on the reference.
+        reference: ray.ObjectRef = self._ask_learner(lambda learner: [ray.put(learner.policy_weights())])[0]
         return reference
 
     def _sync_weights(self) -> None:

@@ -155,9 +155,6 @@ class _SeatPolicies(JointPolicy):
         }
         self._state_size = max(player.state_size for player in players)
 
-    def refresh(self) -> None:
-        """Nobody changes."""
-
     def initial_state(self) -> Tensor | None:
         """Zeros, states smaller than the largest padded; None if nobody is recurrent."""
         if not self._state_size:
@@ -184,20 +181,3 @@ class _SeatPolicies(JointPolicy):
             if after is not None and end is not None:
                 after[seat, :, : player.state_size] = end
         return after
-
-    def finish_fragment(
-        self, last_obs: Sequence[NDArray[Any]], state: Tensor | None, actions: NDArray[Any]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Zeros: nobody learns."""
-        agents, steps, copies = actions.shape[:3]
-        return np.zeros((agents, steps + 1, copies), np.float32), np.zeros(
-            (agents, steps, copies), np.float32
-        )
-
-    def values(self, obs: Sequence[NDArray[Any]], state: Tensor | None) -> NDArray[np.float32]:
-        """Zeros."""
-        return np.zeros((len(self._players), obs[0].shape[1]), np.float32)
-
-    def extra_model_outputs(self) -> dict[str, NDArray[Any]]:
-        """None."""
-        return {}

@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 import torch.nn.functional as F
+from ray.rllib.core import COMPONENT_RL_MODULE
 from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from ray.rllib.core.learner.training_data import TrainingData
 from ray.rllib.utils.annotations import override
@@ -367,6 +368,12 @@ class SocialLearner(TorchLearner):
 
     def _new_report(self) -> LearnerReport:
         return LearnerReport(self.hook.spaces.num_agents, self.device)
+
+    def policy_weights(self) -> dict[str, Any]:
+        """The policies' present weights by agent, as arrays."""
+        state = self.get_state(COMPONENT_RL_MODULE, inference_only=True)
+        weights: dict[str, Any] = state[COMPONENT_RL_MODULE]
+        return weights
 
     # --- state ------------------------------------------------------------------------------------
 

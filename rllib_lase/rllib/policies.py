@@ -49,6 +49,8 @@ class ActingSpaces(Protocol):
 class JointPolicy(abc.ABC):
     """Chooses all agents' actions in all copies of one runner.
 
+    What is not overridden is that of policies without weights, memory and values of their own here.
+
     Attributes:
         away: `(N, B)` bool, who was away when the latest actions were chosen, and so is not active; None if
             nobody was.
@@ -56,13 +58,12 @@ class JointPolicy(abc.ABC):
 
     away: NDArray[np.bool_] | None = None
 
-    @abc.abstractmethod
-    def refresh(self) -> None:
+    def refresh(self) -> None:  # noqa: B027 - who has no weights need not
         """Takes over the modules' present weights."""
 
-    @abc.abstractmethod
     def initial_state(self) -> Tensor | None:
         """Recurrent state `(N, B, 2 * lstm_size)` at an episode's start, or None."""
+        return None
 
     @abc.abstractmethod
     def start_fragment(self, num_steps: int, epsilon: float) -> None:
@@ -90,19 +91,23 @@ class JointPolicy(abc.ABC):
             The next recurrent state.
         """
 
-    @abc.abstractmethod
     def finish_fragment(
         self, last_obs: Sequence[NDArray[Any]], state: Tensor | None, actions: NDArray[Any]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Values `(N, T + 1, B)`, the last of `last_obs`, and log-probabilities `(N, T, B)`."""
+        del last_obs, state
+        agents, steps, copies = actions.shape[:3]
+        vf_preds = np.zeros((agents, steps + 1, copies), np.float32)
+        return vf_preds, np.zeros((agents, steps, copies), np.float32)
 
-    @abc.abstractmethod
     def values(self, obs: Sequence[NDArray[Any]], state: Tensor | None) -> NDArray[np.float32]:
         """Values `(N, K)` of other observations `(n, K, *obs)` per group."""
+        del state
+        return np.zeros((sum(map(len, obs)), obs[0].shape[1]), np.float32)
 
-    @abc.abstractmethod
     def extra_model_outputs(self) -> dict[str, NDArray[Any]]:
         """Further outputs `(N, T, B, ...)` of the fragment that RLlib's learners want."""
+        return {}
 
     def learners_state(self, state: Tensor | None) -> Tensor | None:
         """The part of the recurrent state that learners go on from; all of it, where all learn."""
@@ -273,10 +278,6 @@ class StackedPolicies(JointPolicy):
             out[part.agents] = self._forward(part, obs, state)[0][..., -1].numpy()
         return out
 
-    def extra_model_outputs(self) -> dict[str, NDArray[Any]]:
-        """None: our learners need no more than the rollout has."""
-        return {}
-
 
 class RLlibPolicies(JointPolicy):
     """Any RLlib modules, so that RLlib's own algorithms train on the batched runner."""
@@ -298,13 +299,6 @@ class RLlibPolicies(JointPolicy):
         self._places = {
             agent: (g, row) for g, group in enumerate(env.groups) for row, agent in enumerate(group)
         }
-
-    def refresh(self) -> None:
-        """Nothing is cached."""
-
-    def initial_state(self) -> Tensor | None:
-        """None: only feed-forward modules."""
-        return None
 
     def start_fragment(self, num_steps: int, epsilon: float) -> None:
         """Makes room for the logits."""
@@ -351,10 +345,6 @@ class RLlibPolicies(JointPolicy):
                 logp.gather(-1, torch.from_numpy(actions[agent]).unsqueeze(-1)).squeeze(-1).numpy()
             )
         return np.zeros((agents, steps + 1, copies), np.float32), action_logp
-
-    def values(self, obs: Sequence[NDArray[Any]], state: Tensor | None) -> NDArray[np.float32]:
-        """Zeros."""
-        return np.zeros((len(self._modules), obs[0].shape[1]), np.float32)
 
     def extra_model_outputs(self) -> dict[str, NDArray[Any]]:
         """The logits, if all agents have as many actions."""

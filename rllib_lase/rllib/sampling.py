@@ -86,7 +86,6 @@ class RemoteSampling:
         self._ordered = self._taken = 0
         self._open: dict[int, set[int]] = {}
         self._answers: dict[int, dict[int, Sampled]] = {}
-        self.waited_seconds = 0.0
         self._empty_calls, self._empty_since = 0, 0.0
 
     def collect(self, weights: Callable[[], ray.ObjectRef], version: int, env_steps: int) -> list[Sampled]:
@@ -104,13 +103,11 @@ class RemoteSampling:
             EnvironmentFault: if an environment broke its contract.
             RuntimeError: if no runner is left, or for long too few for the learners.
         """
-        start = time.perf_counter()
         if self._ordered - self._taken < self._calls:
             reference = weights()
             while self._ordered - self._taken < self._calls:
                 self._order(reference, version, env_steps)
         answers = self._next_answers()
-        self.waited_seconds += time.perf_counter() - start
         fault = next((answer.fault for answer in answers if answer.fault), None)
         if fault:
             raise EnvironmentFault(fault)

@@ -238,10 +238,6 @@ class SeatedPolicies(JointPolicy):
         """The learners' critics; 0 in other seats."""
         return self._learners.values(obs, self.learners_state(state))
 
-    def extra_model_outputs(self) -> dict[str, NDArray[Any]]:
-        """None."""
-        return {}
-
 
 def _require_stay(env: JointEnv, seating: Seating) -> None:
     """Refuses that a seat is left where no action does nothing."""
