@@ -38,6 +38,15 @@ class Interval:
         """Half the interval's width, for "mean +/- half width"."""
         return (self.high - self.low) / 2
 
+    def columns(self, name: str) -> dict[str, float]:
+        """Estimate, ends and deviation as columns of a table: `name`, `name_low`, `name_high`, `name_std`."""
+        return {
+            name: self.estimate,
+            f"{name}_low": self.low,
+            f"{name}_high": self.high,
+            f"{name}_std": self.std,
+        }
+
 
 def t_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Interval:
     """Mean over seeds with its Student-t confidence interval.

@@ -91,11 +91,7 @@ def comparison_frame(runs: Sequence[RunFolder]) -> pd.DataFrame:
         for name in INTERVAL_METRICS:
             interval = t_interval(values[name])
             robust = bootstrap_interval(values[name])
-            row |= {
-                name: interval.estimate,
-                f"{name}_low": interval.low,
-                f"{name}_high": interval.high,
-                f"{name}_std": interval.std,
+            row |= interval.columns(name) | {
                 f"{name}_seeds": interval.num_values,
                 f"{name}_iqm": robust.estimate,
                 f"{name}_iqm_low": robust.low,

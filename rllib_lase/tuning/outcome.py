@@ -192,13 +192,7 @@ def _group(members: pd.DataFrame, keys: Sequence[str]) -> dict[str, Any]:
     row: dict[str, Any] = {name: members[name].iloc[0] for name in keys}
     row |= {"trials": ",".join(members["trial"]), "seeds": len(members)}
     for name in ("objective", *METRICS):
-        interval = t_interval(members[name])
-        row |= {
-            name: interval.estimate,
-            f"{name}_low": interval.low,
-            f"{name}_high": interval.high,
-            f"{name}_std": interval.std,
-        }
+        row |= t_interval(members[name]).columns(name)
     return row | {"seconds": float(members["seconds"].mean())}
 
 
