@@ -49,8 +49,9 @@ def _evaluate(
 
     from rllib_lase.rllib.evaluate import evaluate
     from rllib_lase.rllib.population import Population
+    from rllib_lase.run_rows import evaluation_summary, population_summary
     from rllib_lase.run_schema import write_json
-    from rllib_lase.training import evaluation_summary, population_summary, trained_players
+    from rllib_lase.training import trained_players
 
     config = run_folder.config
     seed = values.get("seed", evaluation_seed(config["seed"]))
