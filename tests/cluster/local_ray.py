@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import ray  # noqa: F401 - brings psutil, below
@@ -62,6 +62,19 @@ def _home(process: psutil.Process) -> str | None:
         return str(process.environ().get("HOME"))
     except (psutil.Error, OSError):
         return None
+
+
+def start(home: Path, env: Mapping[str, str], words: Sequence[str], log: str) -> None:
+    """Starts a command of this virtual environment, which `own_home` ends; it prints to `home / log`."""
+    with (home / log).open("w") as file:
+        subprocess.Popen(
+            [str(BIN / words[0]), *words[1:]],
+            env=dict(env),
+            cwd=home,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )
 
 
 def start_options(home: Path) -> tuple[str, list[str]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.files import ROOT
-from tests.cluster.local_ray import BIN, call, own_home, start_options, wait_for
+from tests.cluster.local_ray import BIN, call, own_home, start, start_options, wait_for
 
 pytest.importorskip("aiohttp", reason="the extra `cluster` (Ray's job client) is not installed")
 pytestmark = pytest.mark.cluster
@@ -38,15 +38,7 @@ class Head:
 def head() -> Iterator[Head]:
     with own_home() as (home, env):
         address, options = start_options(home)
-        with (home / "head.log").open("w") as log:
-            subprocess.Popen(
-                [str(BIN / "ray"), "start", "--head", "--block", *options],
-                env=env,
-                cwd=home,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        start(home, env, ["ray", "start", "--head", "--block", *options], "head.log")
         wait_for(address, env)
         yield Head(address, env)
 
@@ -144,15 +136,8 @@ def test_doctor_lists_every_node_of_a_cluster(tmp_path: Path) -> None:
     )
     with own_home() as (home, env):
         address, _ = start_options(home)
-        with (home / "nodes.log").open("w") as log:
-            subprocess.Popen(
-                [str(BIN / "python"), "-c", program.replace("PORT", address.rpartition(":")[2])],
-                env=env,
-                cwd=home,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        program = program.replace("PORT", address.rpartition(":")[2])
+        start(home, env, ["python", "-c", program], "nodes.log")
         wait_for(address, env)
         end = time.monotonic() + 60
         while "up" not in (home / "nodes.log").read_text() and time.monotonic() < end:
