@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.benchmark import Timer
 
 from benchmarks.timing import machine_facts, write_json
 from rllib_lase.networks import PolicyNet
@@ -48,21 +48,11 @@ def autocast(precision: str, device: torch.device) -> contextlib.AbstractContext
 
 
 def measure(work: Callable[[], None], device: torch.device) -> tuple[float, float | None]:
-    """Seconds of one call, and the share of them in which the GPU worked (None on a CPU)."""
+    """Median seconds of one call, and the share of them in which the GPU worked (None on a CPU)."""
     work()
+    seconds = Timer("work()", globals={"work": work}).blocked_autorange(min_run_time=MIN_SECONDS).median
     if device.type != "cuda":
-        start, calls = time.perf_counter(), 0
-        while time.perf_counter() - start < MIN_SECONDS:
-            work()
-            calls += 1
-        return (time.perf_counter() - start) / calls, None
-    torch.cuda.synchronize()
-    start, calls = time.perf_counter(), 0
-    while time.perf_counter() - start < MIN_SECONDS:
-        work()
-        torch.cuda.synchronize()
-        calls += 1
-    seconds = (time.perf_counter() - start) / calls
+        return seconds, None
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
         work()
         torch.cuda.synchronize()
