@@ -35,10 +35,14 @@ ENV_STEPS: Mapping[str, int] = {
     "cleanup": 250_000,
     "coingame": 150_000,
     "snowdrift": 100_000,
-    "stag_hunt": 150_000,
+    "stag_hunt": 500_000,
+    "harvest": 100_000,
     "ipd": 200_000,
+    "public_goods": 60_000,
     "escape_room": 60_000,
 }
+#: Games that are not searched on their own default: on the stag hunt's nobody meets a stag within the budget.
+PRESETS: Mapping[str, str] = {"stag_hunt": "lase_repository"}
 SCORED_SHARE = 0.2
 
 #: What is searched for every algorithm ...
@@ -85,12 +89,13 @@ def search(game: str, algo: str, env_steps: int, num_configs: int, concurrent: i
     """
     space, spec = space_of(algo), ALGORITHMS[algo]
     defaults = default_settings(game, spec).replace(schedule_env_steps=env_steps)
+    game_params = {"preset": PRESETS[game]} if game in PRESETS else {}
     points = draw_points(space, {name: getattr(defaults, name) for name in space}, num_configs)
 
     def trial(drawn: dict[str, int]) -> None:
         point = points[drawn["config"]]
         settings = defaults.replace(**point, **schedule_ends(point, defaults))
-        algorithm = build_config(spec, settings, game, {}, drawn["seed"]).build_algo()
+        algorithm = build_config(spec, settings, game, game_params, drawn["seed"]).build_algo()
         rewards = []
         while algorithm.env_steps < env_steps:
             algorithm.train()

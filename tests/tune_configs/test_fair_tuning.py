@@ -6,7 +6,16 @@ import pytest
 import mixed_motive
 from rllib_lase.defaults import default_settings
 from rllib_lase.registry import ALGORITHMS
-from tune_configs.fair_tuning import ENV_STEPS, OWN, TUNING_SEEDS, choose, draw_points, main, space_of
+from tune_configs.fair_tuning import (
+    ENV_STEPS,
+    OWN,
+    PRESETS,
+    TUNING_SEEDS,
+    choose,
+    draw_points,
+    main,
+    space_of,
+)
 
 TABLES = Path(__file__).parents[2] / "docs" / "tuning"
 
@@ -15,7 +24,7 @@ TABLES = Path(__file__).parents[2] / "docs" / "tuning"
 def test_whatever_is_searched_is_a_setting_in_its_range(algo):
     space, spec = space_of(algo), ALGORITHMS[algo]
     assert set(OWN) <= set(ALGORITHMS)
-    assert set(ENV_STEPS) <= set(mixed_motive.GAMES)
+    assert set(PRESETS) <= set(ENV_STEPS) <= set(mixed_motive.GAMES)
     for name, values in space.items():
         for value in values:
             assert getattr(default_settings("ipd", spec).replace(**{name: value}), name) == value
