@@ -61,14 +61,25 @@ _ON_A_MAP: Mapping[str, Any] = {"only_when_visible": True}
 #: LASE and its ablations differ in one thing only.
 _LASE_FAMILY = ("lase", "lase_uniform", "lase_oracle", "lase_shared")
 
-_FAST: Mapping[str, Any] = {"lr": 2e-3, "lr_end": 2e-4, "entropy_coeff": 0.03, "entropy_coeff_end": 0.03}
-_FAST_TO_THE_END: Mapping[str, Any] = {
-    "lr": 2e-3,
-    "lr_end": 2e-3,
-    "entropy_coeff": 0.01,
-    "entropy_coeff_end": 0.01,
-}
+
+def _pace(lr: float, entropy: float, *, lr_end: float = 0.1, entropy_end: float = 1.0) -> Mapping[str, Any]:
+    """Learning rate and entropy weight, and the shares of them that schedules end at."""
+    ends = {"lr_end": lr * lr_end, "entropy_coeff_end": entropy * entropy_end}
+    return {"lr": lr, "entropy_coeff": entropy, **ends}
+
+
+_FAST = _pace(2e-3, 0.03)
+_FAST_TO_THE_END = _pace(2e-3, 0.01, lr_end=1.0)
+_FAST_HUNTERS = _pace(2e-3, 0.03, entropy_end=0.1)
 _SVO_NEAR_SELFISH: Mapping[str, Any] = {"svo_form": "linear", "svo_degrees": 15.0}
+_SVO_NEAR_ALTRUISTIC: Mapping[str, Any] = {"svo_form": "linear", "svo_degrees": 60.0}
+_GUILT: Mapping[str, Any] = {"ia_alpha": 0.0, "ia_beta": 0.5}
+_LIO_SMALL_STEPS: Mapping[str, Any] = {
+    **_pace(5e-4, 0.05),
+    "incentive_lr": 3e-4,
+    "inner_lr": 0.2,
+    "max_incentive": 1.0,
+}
 
 _GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "cleanup": {
@@ -80,15 +91,17 @@ _GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "ia": {"ia_alpha": 0.0},
         "si": {"influence_weight_end": 0.3},
         "svo": _SVO_NEAR_SELFISH,
+        "lio": _LIO_SMALL_STEPS,
     },
     "coingame": {
         "all": {"gamma": 0.99, **_ON_A_MAP},
         "ppo": {**_FAST, "sr_policy_rule": "soft_q"},
         **{algo: {"lr_end": 1e-4, "entropy_coeff_end": 0.01} for algo in _LASE_FAMILY},
-        "fixed_share": {"lr": 1e-3, "lr_end": 1e-4, "entropy_coeff": 0.003, "entropy_coeff_end": 0.003},
+        "fixed_share": _pace(1e-3, 0.003),
         "ia": {"ia_alpha": 0.0},
         "si": {"influence_weight_end": 0.3},
         "svo": _SVO_NEAR_SELFISH,
+        "lio": {"max_incentive": 1.0},
     },
     "harvest": {"all": {**_ON_A_MAP}},
     "stag_hunt": {
@@ -102,11 +115,32 @@ _GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "sr_policy_rule": "soft_q",
             "sr_num_updates": 4,
         },
+        **{algo: {**_FAST_HUNTERS, "sr_policy_rule": "eq5"} for algo in _LASE_FAMILY},
+        "fixed_share": {**_FAST_HUNTERS, "share": 0.25},
+        "go": _FAST_HUNTERS,
+        "ia": {**_FAST_HUNTERS, "ia_alpha": 0.0},
+        "independent": _FAST_HUNTERS,
+        "si": {**_FAST_HUNTERS, "influence_weight_end": 0.3},
+        "svo": {**_FAST_HUNTERS, **_SVO_NEAR_SELFISH},
     },
     "snowdrift": {
         "all": {"gamma": 0.99, "lambda_": 0.0, "entropy_coeff_end": 0.005, **_ON_A_MAP},
         "a2c": {"lr": 2e-3},
-        "ppo": {"entropy_coeff": 0.03},
+        "ppo": {**_pace(2e-3, 0.01, entropy_end=1 / 6), "sr_policy_rule": "soft_q"},
+        "fixed_share": {"share": 0.75},
+        "gifting": {"gift_budget": "fixed"},
+        "ia": {**_pace(1e-3, 0.05, entropy_end=1 / 6), **_GUILT},
+        "si": {"influence_weight_end": 0.3},
+        "svo": _SVO_NEAR_SELFISH,
+        "lio": {**_pace(1e-3, 0.03, entropy_end=1 / 6), "max_incentive": 1.0},
+    },
+    "public_goods": {
+        "fixed_share": {**_FAST, "share": 0.75},
+        "ia": {**_pace(1e-3, 0.05), **_GUILT},
+        "independent": _pace(1e-3, 0.05),
+        "si": {**_pace(5e-4, 0.03), "influence_weight_end": 1.0, "moa_num_updates": 4},
+        "svo": {**_pace(1e-3, 0.05), **_SVO_NEAR_ALTRUISTIC},
+        "lio": _LIO_SMALL_STEPS,
     },
     "matrix": {
         "all": {
@@ -130,17 +164,10 @@ _GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         **{algo: {**_FAST, "sr_policy_rule": "eq5"} for algo in _LASE_FAMILY},
         "fixed_share": {**_FAST, "share": 0.75},
         "go": _FAST,
-        "ia": {"entropy_coeff": 0.05, "entropy_coeff_end": 0.05, "ia_alpha": 0.0, "ia_beta": 0.5},
-        "independent": {"lr": 5e-4, "lr_end": 5e-5, "entropy_coeff": 0.003, "entropy_coeff_end": 0.003},
-        "si": {
-            "lr": 5e-4,
-            "lr_end": 5e-5,
-            "entropy_coeff": 0.03,
-            "entropy_coeff_end": 0.03,
-            "influence_weight_end": 1.0,
-            "moa_num_updates": 4,
-        },
-        "svo": {"entropy_coeff": 0.05, "entropy_coeff_end": 0.05, "svo_form": "linear", "svo_degrees": 60.0},
+        "ia": {"entropy_coeff": 0.05, "entropy_coeff_end": 0.05, **_GUILT},
+        "independent": _pace(5e-4, 0.003),
+        "si": {**_pace(5e-4, 0.03), "influence_weight_end": 1.0, "moa_num_updates": 4},
+        "svo": {"entropy_coeff": 0.05, "entropy_coeff_end": 0.05, **_SVO_NEAR_ALTRUISTIC},
         "lola": {
             "gamma": 0.96,
             "lambda_": 0.5,
@@ -165,7 +192,7 @@ _GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         **{algo: {**_FAST_TO_THE_END, "sr_policy_rule": "soft_q"} for algo in _LASE_FAMILY},
         "fixed_share": {**_FAST_TO_THE_END, "share": 0.25},
         "go": _FAST_TO_THE_END,
-        "ia": {"entropy_coeff": 0.03, "entropy_coeff_end": 0.03, "ia_alpha": 0.0, "ia_beta": 0.5},
+        "ia": {"entropy_coeff": 0.03, "entropy_coeff_end": 0.03, **_GUILT},
         "svo": {**_FAST_TO_THE_END, **_SVO_NEAR_SELFISH},
     },
 }

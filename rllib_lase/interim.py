@@ -1,29 +1,29 @@
-"""Checkpoints of a run on its way: what has learnt, the run's tables so far, and the time they took."""
+"""Going on with a run that was cut off: what has learnt, the run's tables so far, and the time they took."""
 
 from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from rllib_lase.rllib.algorithm import SocialAlgorithm
-from rllib_lase.run_schema import read_json, write_json
 from rllib_lase.runs import RunFolder
 
-_ALGORITHM, _CLOCK = "algorithm", "clock.json"
+_ALGORITHM = "algorithm"
 
 
 class Clock:
-    """Time that a run has taken, over all its parts, and of them the present one by itself.
+    """Time that a run has taken, over all its parts."""
 
-    Args:
-        wall_seconds: Of the parts before this one.
-        cpu_seconds: Likewise, of the training process.
-    """
+    def __init__(self) -> None:
+        self._wall_start = time.perf_counter()
+        self._cpu_start = time.process_time()
 
-    def __init__(self, wall_seconds: float = 0.0, cpu_seconds: float = 0.0) -> None:
-        self._wall_start = time.perf_counter() - wall_seconds
-        self._cpu_start = time.process_time() - cpu_seconds
+    def add_earlier(self, last_row: Mapping[str, float]) -> None:
+        """Adds the parts before this one, whose last row of progress says how long they took."""
+        self._wall_start -= last_row["total_seconds"]
+        self._cpu_start -= last_row["cpu_seconds"]
 
     @property
     def wall_seconds(self) -> float:
@@ -36,27 +36,42 @@ class Clock:
         return time.process_time() - self._cpu_start
 
 
-def save_interim(path: Path, algorithm: SocialAlgorithm, run: RunFolder, clock: Clock) -> None:
-    """Writes a checkpoint of a run that goes on.
+class Intervals:
+    """Says when another interval of env steps has gone by.
+
+    Args:
+        env_steps: Length of one; None: never.
+        start: Env steps done before.
+    """
+
+    def __init__(self, env_steps: int | None, start: int = 0) -> None:
+        self._length = env_steps
+        self._passed = 0 if env_steps is None else start // env_steps
+
+    def end(self, env_steps: int) -> bool:
+        """Whether one has ended since the last call."""
+        if self._length is None:
+            return False
+        before, self._passed = self._passed, env_steps // self._length
+        return self._passed > before
+
+
+def save_interim(path: Path, algorithm: SocialAlgorithm, run: RunFolder) -> None:
+    """Writes a checkpoint that a run in another folder can go on from.
 
     Args:
         path: Its folder, empty or not there yet.
         algorithm: What is trained.
         run: The run's folder, with at least one row of progress.
-        clock: The run's time.
     """
     algorithm.save_to_path(path / _ALGORITHM)
     run.flush()
     for table in run.tables_so_far:
         shutil.copy(table, path / table.name)
-    write_json(path / _CLOCK, {"wall_seconds": clock.wall_seconds, "cpu_seconds": clock.cpu_seconds})
 
 
-def restore_interim(path: Path, algorithm: SocialAlgorithm, run: RunFolder) -> Clock:
+def restore_interim(path: Path, algorithm: SocialAlgorithm, run: RunFolder) -> None:
     """Goes on where `save_interim` was called; settings may have changed, but for the networks' shapes.
-
-    Returns:
-        The run's time, running.
 
     Raises:
         CheckpointError: a file is missing or damaged, or belongs to another algorithm or game.
@@ -64,5 +79,3 @@ def restore_interim(path: Path, algorithm: SocialAlgorithm, run: RunFolder) -> C
     """
     algorithm.restore_from_path(path / _ALGORITHM)
     run.take_over(path)
-    times = read_json(path / _CLOCK)
-    return Clock(times["wall_seconds"], times["cpu_seconds"])

@@ -111,6 +111,10 @@ class RunFolder:
         """Folder of the run's checkpoints; made by whoever writes one."""
         return self.path / "checkpoints"
 
+    def checkpoint_path(self, env_steps: int) -> Path:
+        """Folder of the checkpoint after so many env steps."""
+        return self.checkpoints_path / f"env_steps_{env_steps:09d}"
+
     @property
     def gif_path(self) -> Path:
         """The picture of one evaluation episode."""
@@ -253,20 +257,41 @@ class RunFolder:
     @property
     def tables_so_far(self) -> list[Path]:
         """The files of `append_progress` and `append_gifts`, as far as they are there."""
-        paths = [self.path / "progress.parquet", self.path / "gifts.parquet"]
-        return [path for path in paths if path.is_file()]
+        return [path for path in (self.path / name for name in _TABLE_FILES) if path.is_file()]
 
-    def take_over(self, folder: Path) -> None:
+    def take_over(self, folder: Path, env_steps: int | None = None) -> None:
         """Takes over the rows of the same run's earlier part, whose `tables_so_far` lie in `folder`.
+
+        Args:
+            folder: Where they are.
+            env_steps: Rows of what came after so many are left out.
 
         Raises:
             RunError: there is no progress, or a file is not what it should be.
         """
         self._check_writable()
         earlier = RunFolder(folder, self.config, writable=False)
-        for row in earlier.progress().to_dict("records"):
+        progress, gifts = (
+            table if env_steps is None else table[table["env_steps"] <= env_steps]
+            for table in (earlier.progress(), earlier.gifts())
+        )
+        for row in progress.to_dict("records"):
             self._progress.append({str(name): value for name, value in row.items()}, folder)
-        self._gifts.take_over(earlier.gifts())
+        self._gifts.take_over(gifts)
+
+    def go_on(self, env_steps: int) -> None:
+        """Writes on in an opened folder: as it was after so many env steps, without what came later.
+
+        Raises:
+            RunError: a file is not what it should be.
+        """
+        self._writable = True
+        self.take_over(self.path, env_steps)
+        _remove_files(self.path, _RESULT_FILES)
+
+    def last_row(self) -> dict[str, float]:
+        """The last row of progress."""
+        return {str(name): value for name, value in self.progress().iloc[-1].items()}
 
     def __enter__(self) -> RunFolder:
         return self
@@ -352,15 +377,8 @@ def installed_versions() -> dict[str, str]:
     return versions
 
 
-_RUN_FILES = (
-    "progress.parquet",
-    "gifts.parquet",
-    "episodes.parquet",
-    "summary.json",
-    "episode.gif",
-    "render.gif",
-    "report.html",
-)
+_TABLE_FILES = ("progress.parquet", "gifts.parquet")
+_RESULT_FILES = ("episodes.parquet", "summary.json", "episode.gif", "render.gif", "report.html")
 
 
 def creation_problem(path: Path | str, overwrite: bool = False) -> str | None:
@@ -378,15 +396,22 @@ def creation_problem(path: Path | str, overwrite: bool = False) -> str | None:
         )
     if overwrite or {"progress.parquet", "summary.json", "checkpoints"}.isdisjoint(content):
         return None
-    state = "a finished run" if RunFolder.open(folder).is_finished else "a run that was not finished"
-    return f"{folder}: already holds {state}. Choose another folder (--out), or replace it (--overwrite)."
+    is_finished = RunFolder.open(folder).is_finished
+    state = "a finished run" if is_finished else "a run that was not finished"
+    can_go_on = not is_finished and "checkpoints" in content
+    cure = f"Go on with it (lase train --resume {folder}), choose" if can_go_on else "Choose"
+    return f"{folder}: already holds {state}. {cure} another folder (--out), or replace it (--overwrite)."
 
 
 def _remove_run(folder: Path) -> None:
     """Removes a run's own files, config.json last."""
     if (folder / "checkpoints").is_dir():
         shutil.rmtree(folder / "checkpoints")
-    for name in (*_RUN_FILES, "config.json"):
+    _remove_files(folder, (*_TABLE_FILES, *_RESULT_FILES, "config.json"))
+
+
+def _remove_files(folder: Path, names: Sequence[str]) -> None:
+    for name in names:
         (folder / name).unlink(missing_ok=True)
 
 

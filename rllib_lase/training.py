@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import mixed_motive
 from rllib_lase.defaults import EVALUATION_EPISODES, default_env_steps, default_settings, evaluation_seed
-from rllib_lase.interim import Clock, restore_interim, save_interim
+from rllib_lase.interim import Clock, Intervals, restore_interim, save_interim
 from rllib_lase.registry import STOCK, AlgorithmSpec, StockSpec, resolve_algorithm
 from rllib_lase.registry.mixing import fixed_optimizer, learner_specs, population_spec
 from rllib_lase.registry.seating import Seating, Switch
@@ -36,6 +36,7 @@ from rllib_lase.rllib.stock import (
 )
 from rllib_lase.rllib.stock_policies import StockPlayers
 from rllib_lase.run_rows import evaluation_summary, population_summary, progress_row
+from rllib_lase.run_schema import RunError, latest_checkpoint
 from rllib_lase.runs import RunFolder
 from rllib_lase.settings import Optimizer, Settings, SettingsError
 
@@ -56,6 +57,7 @@ class TrainSpec:
         evaluation_episodes: Episodes of the final evaluation.
         overwrite: Replace a run that is already there.
         seating: Who plays in a mixed population; `algo` is then "population".
+        checkpoint_interval: Env steps between checkpoints; None: one at the end only.
     """
 
     game: str
@@ -69,6 +71,20 @@ class TrainSpec:
     evaluation_episodes: int = EVALUATION_EPISODES
     overwrite: bool = False
     seating: Seating | None = None
+    checkpoint_interval: int | None = None
+
+    @classmethod
+    def of_run(cls, run: RunFolder, **others: Any) -> TrainSpec:
+        """What a run's config.json says was asked for.
+
+        Args:
+            run: The run.
+            **others: Attributes that it does not say.
+        """
+        config = run.config
+        names = ("game", "algo", "optimizer", "seed", "env_steps", "game_params", "settings")
+        asked = {name: config[name] for name in names}
+        return cls(**asked, out=run.path, seating=run.seating, **others)
 
     def job(self) -> Job:
         """The run, checked.
@@ -183,23 +199,87 @@ def train(
         EnvironmentFault: if the environment breaks its contract.
         KeyboardInterrupt: after the folder was closed properly.
     """
-    job, env_steps = spec.job(), spec.total_env_steps
+    job = spec.job()
+    if resume_from is None:
+        restore = None
+    else:
+        _refuse_stock(spec.algo)
+
+        def restore(algorithm: SocialAlgorithm) -> None:
+            restore_interim(resume_from, algorithm, folder)
+
     folder = RunFolder.create(spec.out, spec.description(job), overwrite=spec.overwrite)
+    return _do(spec, job, folder, on_progress, restore)
+
+
+def resume(
+    out: Path,
+    on_progress: Callable[[Progress], None] | None = None,
+    evaluation_episodes: int = EVALUATION_EPISODES,
+    checkpoint_interval: int | None = None,
+) -> RunFolder:
+    """Goes on with a run that was cut off or interrupted, from its latest checkpoint, in its own folder.
+
+    A run that was cut off goes on exactly as it would have; its rows after the checkpoint are made again.
+
+    Args:
+        out: The run's folder.
+        on_progress: As for `train`.
+        evaluation_episodes: Episodes of the final evaluation.
+        checkpoint_interval: Env steps between further checkpoints; None: one at the end only.
+
+    Returns:
+        The run's folder, complete.
+
+    Raises:
+        RunError: there is no run, it has no checkpoint, or it is finished.
+        SettingsError: it is of one of RLlib's own algorithms.
+        CheckpointError: its checkpoint is damaged.
+        KeyboardInterrupt: as from `train`.
+    """
+    run = RunFolder.open(out)
+    if run.is_finished:
+        raise RunError(f"{out}: is finished; there is nothing to go on with. Train longer in another folder.")
+    _refuse_stock(run.config["algo"])
+    checkpoint = latest_checkpoint(out)
+    spec = TrainSpec.of_run(
+        run, evaluation_episodes=evaluation_episodes, checkpoint_interval=checkpoint_interval
+    )
+
+    def restore(algorithm: SocialAlgorithm) -> None:
+        algorithm.restore_from_path(checkpoint)
+        run.go_on(algorithm.env_steps)
+
+    return _do(spec, spec.job(), run, on_progress, restore)
+
+
+def _do(
+    spec: TrainSpec,
+    job: Job,
+    folder: RunFolder,
+    on_progress: Callable[[Progress], None] | None,
+    restore: Callable[[SocialAlgorithm], None] | None,
+) -> RunFolder:
+    """Trains and evaluates in the run's folder, from its start or from where `restore` brings it."""
     clock = Clock()
     with folder, ray_session(1 + job.num_actors), contextlib.ExitStack() as stack:
         algorithm = job.build()
         stack.callback(algorithm.stop)
-        if resume_from is not None:
-            if isinstance(algorithm, StockAlgorithm):
-                raise SettingsError([f"{spec.algo}: runs of RLlib's own algorithms cannot go on; start anew"])
-            clock = restore_interim(resume_from, algorithm, folder)
-        interrupted = _train_until(algorithm, env_steps, folder, clock, on_progress)
+        if restore is not None:
+            restore(cast(SocialAlgorithm, algorithm))
+            clock.add_earlier(folder.last_row())
+        interrupted = _train_until(algorithm, spec, folder, clock, on_progress)
         cpu_seconds = clock.cpu_seconds + _cpu_seconds_of_actors(algorithm)
         times = {"wall_seconds": clock.wall_seconds, "cpu_seconds": cpu_seconds}
         _finish(algorithm, folder, spec, times, interrupted)
     if interrupted:
         raise KeyboardInterrupt
     return folder
+
+
+def _refuse_stock(algo: str) -> None:
+    if algo in STOCK:
+        raise SettingsError([f"{algo}: runs of RLlib's own algorithms cannot go on; start anew"])
 
 
 def _population_job(run: TrainSpec, seating: Seating) -> Job:
@@ -309,13 +389,15 @@ def build_config(
 
 def _train_until(
     algorithm: SocialAlgorithm | StockAlgorithm,
-    env_steps: int,
+    spec: TrainSpec,
     folder: RunFolder,
     clock: Clock,
     on_progress: Callable[[Progress], None] | None,
 ) -> bool:
     """Iterates until the budget is spent; returns whether Ctrl-C came first."""
-    save = None if isinstance(algorithm, StockAlgorithm) else _saving(algorithm, folder, clock)
+    env_steps = spec.total_env_steps
+    save = None if isinstance(algorithm, StockAlgorithm) else _saving(algorithm, folder)
+    intervals = Intervals(spec.checkpoint_interval, algorithm.env_steps)
     try:
         while algorithm.env_steps < env_steps:
             before = clock.wall_seconds
@@ -328,6 +410,7 @@ def _train_until(
             row |= {
                 "iteration_seconds": now - before,
                 "total_seconds": now,
+                "cpu_seconds": clock.cpu_seconds,
                 "env_steps_per_second": report.iteration_env_steps / (now - before),
             }
             folder.append_progress(row)
@@ -336,6 +419,9 @@ def _train_until(
                 folder.append_gifts(
                     algorithm.iteration, done, report.agent_ids, weights, report.learner["gift_steps"]
                 )
+            if intervals.end(done) and done < env_steps:
+                folder.flush()
+                algorithm.save_to_path(folder.checkpoint_path(done))
             if on_progress is not None:
                 seconds_left = max(0.0, (env_steps - done) / rate) if rate else math.inf
                 on_progress(Progress(row, done, env_steps, rate, seconds_left, save))
@@ -344,8 +430,8 @@ def _train_until(
     return False
 
 
-def _saving(algorithm: SocialAlgorithm, folder: RunFolder, clock: Clock) -> Callable[[Path], None]:
-    return lambda path: save_interim(path, algorithm, folder, clock)
+def _saving(algorithm: SocialAlgorithm, folder: RunFolder) -> Callable[[Path], None]:
+    return lambda path: save_interim(path, algorithm, folder)
 
 
 def _cpu_seconds_of_actors(algorithm: SocialAlgorithm | StockAlgorithm) -> float:
@@ -369,7 +455,9 @@ def _finish(
 ) -> None:
     """Saves the checkpoint, evaluates, and writes summary, pictures and report."""
     env_steps, episodes = algorithm.env_steps, algorithm.num_episodes
-    algorithm.save_to_path(folder.checkpoints_path / f"env_steps_{env_steps:09d}")
+    checkpoint = folder.checkpoint_path(env_steps)
+    if not checkpoint.exists():  # it does after an interrupt right behind an interval's end
+        algorithm.save_to_path(checkpoint)
     players: Players = algorithm.players() if isinstance(algorithm, StockAlgorithm) else algorithm
     evaluation = evaluate(players, spec.evaluation_episodes, evaluation_seed(spec.seed))
     folder.write_episodes(evaluation.table())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from rllib_lase.cli.config_file import CONFIG_OPTION, lay_config_under
-from rllib_lase.cli.options import Option, UsageError, one_of, print_help, read_words, whole_number
+from rllib_lase.cli.options import Option, UsageError, Words, one_of, print_help, read_words, whole_number
 from rllib_lase.cli.plans import (
     RunPlan,
     all_setting_options,
@@ -23,16 +23,23 @@ from rllib_lase.cli.plans import (
     out_folder,
 )
 from rllib_lase.cli.populations import check_population, population_learner, population_options
+from rllib_lase.command_lines import option_name
 from rllib_lase.defaults import EVALUATION_EPISODES
-from rllib_lase.registry import ALGORITHMS, StockSpec, known_ids
+from rllib_lase.registry import ALGORITHMS, STOCK, StockSpec, known_ids
 from rllib_lase.settings import MAX_SEED
 
 if TYPE_CHECKING:
     from rllib_lase.cli.display import Display
+    from rllib_lase.runs import RunFolder
     from rllib_lase.training import Progress
+
+    Watch = Callable[[Progress], None]
 
 _DESCRIPTION = """Trains one algorithm on one game, evaluates it with sampled actions, and writes a folder
 with its curves, gift weights, episodes, checkpoint and report.html."""
+
+#: What may stand beside --resume.
+_WITH_RESUME = ("resume", "progress", "evaluation_episodes", "checkpoint_interval")
 
 
 def run(words: Sequence[str]) -> int:
@@ -40,9 +47,10 @@ def run(words: Sequence[str]) -> int:
     if {"-h", "--help"} & set(words):
         _print_help(words)
         return 0
+    given = read_words(words, _options(list(ALGORITHMS), "", None))
+    if "resume" in given.values:
+        return _go_on(given)
     plan, out, overwrite, episodes, progress = read_plan(words)
-    from rllib_lase.cli.display import make_display
-    from rllib_lase.runs import RunFolder
     from rllib_lase.training import TrainSpec, train
 
     spec = TrainSpec(
@@ -57,15 +65,59 @@ def run(words: Sequence[str]) -> int:
         evaluation_episodes=episodes,
         overwrite=overwrite,
         seating=plan.seating,
+        checkpoint_interval=given.values.get("checkpoint_interval"),
     )
-    with make_display(progress, f"{plan.game}: {plan.learner}, seed {plan.seed}") as display:
+    title = f"{plan.game}: {plan.learner}, seed {plan.seed}"
+    return _do(title, out, progress, lambda watch: train(spec, watch))
+
+
+def _go_on(given: Words) -> int:
+    """Goes on with the run that `--resume` names."""
+    from rllib_lase.run_schema import RunError, latest_checkpoint
+    from rllib_lase.runs import RunFolder
+
+    out = Path(given.values["resume"])
+    given.problems += [
+        f"{'GAME' if name == 'game' else option_name(name)}: a run goes on with what its config.json says; "
+        "leave this out"
+        for name in given.values
+        if name not in _WITH_RESUME
+    ]
+    try:
+        run_folder = RunFolder.open(out)
+        latest_checkpoint(out)
+    except RunError as error:
+        raise UsageError(
+            [*given.problems, *(f"--resume: {line}" for line in str(error).splitlines())]
+        ) from None
+    if run_folder.config["algo"] in STOCK:
+        given.problems.append("--resume: runs of RLlib's own algorithms cannot go on; start anew")
+    if run_folder.is_finished:
+        given.problems.append(f"--resume: {out}: is finished; there is nothing to go on with")
+    if given.problems:
+        raise UsageError(given.problems)
+    from rllib_lase.training import resume
+
+    others = {
+        name: given.values[name]
+        for name in ("evaluation_episodes", "checkpoint_interval")
+        if name in given.values
+    }
+    title = f"{run_folder.config['game']}: {run_folder.algorithm}, seed {run_folder.config['seed']}"
+    return _do(title, out, given.values.get("progress"), lambda watch: resume(out, watch, **others))
+
+
+def _do(title: str, out: Path, progress: str | None, train: Callable[[Watch], RunFolder]) -> int:
+    """Trains under a display; returns the exit code."""
+    from rllib_lase.cli.display import make_display
+
+    with make_display(progress, title) as display:
         try:
             with _Interrupt(display) as interrupt:
-                run_folder = train(spec, interrupt.watch)
+                display.finish(train(interrupt.watch))
         except KeyboardInterrupt:
             display.note(_what_is_left(out))
             return 130
-        display.finish(RunFolder.open(run_folder.path))
     return 0
 
 
@@ -78,6 +130,11 @@ def _options(algos: Sequence[str], game: str, optimizer: str | None) -> list[Opt
         *population_options(),
         Option("--seed", "seed of everything [0]", whole_number(0, MAX_SEED), "N", "what to train"),
         *budget_options(game),
+        Option("--checkpoint-interval", "env steps between checkpoints, which --resume, `lase crossplay` and "
+               "frozen partners take [one at the end only]", whole_number(1), "N", "where"),
+        Option("--resume", "go on with the run in this folder from its latest checkpoint, as its config.json "
+               "says; nothing else is given but --progress, --evaluation-episodes and --checkpoint-interval",
+               str, "RUN", "where"),
         Option("--out", "the run's own folder [runs/GAME/ALGO-OPTIMIZER-seedN]", str, "DIR", "where"),
         Option("--progress", "live, lines or json [live in a terminal, else lines]",
                one_of("live", "lines", "json"), "MODE", "where"),
@@ -173,4 +230,7 @@ def _what_is_left(out: Path) -> str:
     run = RunFolder.open(out)
     done = int(run.summary()["env_steps"] if run.has_summary else run.progress()["env_steps"].iloc[-1])
     state = "evaluated and saved" if run.has_summary else "the training curve is saved, without an evaluation"
-    return f"Stopped after {done:,} of {run.config['env_steps']:,} env steps; {state}: {out}"
+    lines = [f"Stopped after {done:,} of {run.config['env_steps']:,} env steps; {state}: {out}"]
+    if run.checkpoints_path.is_dir() and run.config["algo"] not in STOCK:
+        lines.append(f"lase train --resume {out} goes on from its latest checkpoint.")
+    return "\n".join(lines)

@@ -16,6 +16,7 @@ import pyarrow.fs
 from ray import tune
 
 from rllib_lase.defaults import default_settings
+from rllib_lase.interim import Intervals
 from rllib_lase.registry import StockSpec, resolve_algorithm
 from rllib_lase.run_schema import normalise
 from rllib_lase.settings import Settings
@@ -116,7 +117,7 @@ class _Reporter:
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.known: dict[str, float] = {}
         self._plan = config["plan"]
-        self._intervals = 0
+        self._intervals = Intervals(self._plan["checkpoint_interval"])
 
     def on_progress(self, progress: Progress) -> None:
         """Reports an iteration, with a checkpoint if one is due."""
@@ -126,16 +127,12 @@ class _Reporter:
         if progress.env_steps >= progress.total_env_steps or math.isnan(objective):
             return
         result = {**self.known, "objective": objective, "evaluated": 0}
-        if progress.save is None or not self._is_due(progress):
+        if progress.save is None or not self._intervals.end(progress.env_steps):
             tune.report(result)
             return
         with tempfile.TemporaryDirectory() as folder:
             progress.save(Path(folder))
             tune.report(result, checkpoint=tune.Checkpoint.from_directory(folder))
-
-    def _is_due(self, progress: Progress) -> bool:
-        before, self._intervals = self._intervals, progress.env_steps // self._plan["checkpoint_interval"]
-        return self._intervals > before
 
 
 def _evaluated(summary: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:

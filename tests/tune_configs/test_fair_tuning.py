@@ -73,9 +73,21 @@ def test_a_search_tries_every_configuration_with_every_seed_and_two_searches_fin
 @pytest.mark.parametrize("path", sorted(TABLES.glob("*.csv")), ids=lambda path: path.stem)
 def test_the_shipped_settings_are_those_that_the_searches_chose(path):
     for _, row in choose(pd.read_csv(path)).iterrows():
-        shipped = default_settings(path.stem, ALGORITHMS[row["algo"]])
-        for name in space_of(row["algo"]):
-            assert row[name] == getattr(shipped, name), f"{row['algo']}: {name}"
+        algo = row["algo"]
+        if algo.startswith("lase_"):
+            continue
+        shipped = default_settings(path.stem, ALGORITHMS[algo])
+        for name in space_of(algo):
+            assert row[name] == getattr(shipped, name), f"{algo}: {name}"
+
+
+@pytest.mark.parametrize("game", ENV_STEPS)
+def test_variants_of_lase_play_with_its_values(game):
+    lase = default_settings(game, ALGORITHMS["lase"])
+    for algo in ("lase_uniform", "lase_oracle", "lase_shared"):
+        variant = default_settings(game, ALGORITHMS[algo])
+        for name in space_of("lase"):
+            assert getattr(variant, name) == getattr(lase, name), f"{algo}: {name}"
 
 
 def test_an_unknown_algorithm_is_named(capsys):

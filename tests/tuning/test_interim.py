@@ -1,14 +1,15 @@
 """A run that is cut off goes on from its last checkpoint as if nothing had happened."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from rllib_lase.rllib.session import ray_session
+from rllib_lase.run_schema import RunError, latest_checkpoint
+from rllib_lase.runs import RunFolder
 from rllib_lase.settings import SettingsError
-from rllib_lase.training import Progress, TrainSpec, train
+from rllib_lase.training import Progress, TrainSpec, resume, train
 
 
 class _CutOff(Exception):
@@ -42,12 +43,42 @@ def test_a_run_that_was_cut_off_ends_with_the_same_curve_gifts_and_results(tmp_p
                 resume_from=tmp_path / "checkpoint",
             )
 
-    times = ["iteration_seconds", "total_seconds", "env_steps_per_second"]
+    times = ["iteration_seconds", "total_seconds", "cpu_seconds", "env_steps_per_second"]
     curves = [run.progress().drop(columns=times) for run in (whole, parts)]
     assert len(curves[0]) == 4
     pd.testing.assert_frame_equal(*curves)
     pd.testing.assert_frame_equal(whole.gifts(), parts.gifts())
     pd.testing.assert_frame_equal(whole.episodes(), parts.episodes())
     assert parts.progress()["total_seconds"].is_monotonic_increasing
-    clock = json.loads((tmp_path / "checkpoint" / "clock.json").read_text())
-    assert parts.summary()["wall_seconds"] > clock["wall_seconds"] > 0
+    assert parts.summary()["wall_seconds"] > parts.last_row()["total_seconds"]
+
+
+def test_a_run_that_was_cut_off_goes_on_in_its_own_folder_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    def spec(name: str) -> TrainSpec:
+        settings = {"rounds_per_iteration": 2, "num_envs_per_env_runner": 4, "rollout_fragment_length": 25}
+        every = {"checkpoint_interval": 300, "evaluation_episodes": 4}
+        return TrainSpec("ipd", "lase", tmp_path / name, env_steps=1_000, settings=settings, **every)
+
+    def cut_off(progress: Progress) -> None:
+        if progress.row["iteration"] == 4:
+            raise _CutOff
+
+    with ray_session():
+        whole = train(spec("whole"))
+        with pytest.raises(_CutOff):
+            train(spec("parts"), cut_off)
+        assert RunFolder.open(tmp_path / "parts").progress()["iteration"].tolist() == [1, 2, 3, 4]
+        assert latest_checkpoint(tmp_path / "parts").name == "env_steps_000000600"
+        parts = resume(tmp_path / "parts", evaluation_episodes=4, checkpoint_interval=300)
+        with pytest.raises(RunError, match="is finished; there is nothing to go on with"):
+            resume(tmp_path / "parts")
+
+    checkpoints = [sorted(path.name for path in run.checkpoints_path.iterdir()) for run in (whole, parts)]
+    assert checkpoints[0] == checkpoints[1]
+    assert [int(name[-9:]) for name in checkpoints[0]] == [400, 600, 1_000]
+    times = ["iteration_seconds", "total_seconds", "cpu_seconds", "env_steps_per_second"]
+    pd.testing.assert_frame_equal(*(run.progress().drop(columns=times) for run in (whole, parts)))
+    pd.testing.assert_frame_equal(whole.gifts(), parts.gifts())
+    pd.testing.assert_frame_equal(whole.episodes(), parts.episodes())
+    assert parts.progress()["total_seconds"].is_monotonic_increasing
+    assert parts.summary()["status"] == "finished"
