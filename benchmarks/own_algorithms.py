@@ -21,7 +21,7 @@ from rllib_lase.rllib.env_runner import BatchedEnvRunner
 from rllib_lase.rllib.learner import SocialLearner
 from rllib_lase.settings import Optimizer, Settings, setting_names
 from rllib_lase.social.lase import LASEHook
-from rllib_lase.training import build_config
+from rllib_lase.train_spec import build_config
 
 GAME = "cleanup"
 #: A learning rate that leaves weights as they are, with all of the work of an update.

@@ -13,7 +13,8 @@ from rllib_lase.frozen_runs import frozen_problems
 from rllib_lase.registry.mixing import seating_problems
 from rllib_lase.registry.seating import Seating
 from rllib_lase.runs import RunFolder
-from rllib_lase.training import TrainSpec, train
+from rllib_lase.train_spec import TrainSpec
+from rllib_lase.training import train
 from tests.synthetic_runs import write_run
 
 Capture = pytest.CaptureFixture[str]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rllib_lase import training
+from rllib_lase.train_spec import TrainSpec
 from rllib_lase.training import Progress, _train_until, trained_players
 
 
@@ -36,7 +37,8 @@ def test_an_iteration_that_learns_nothing_has_no_end_in_sight(monkeypatch: pytes
     folder: Any = SimpleNamespace(append_progress=lambda row: None)
     clock: Any = training.Clock()
     algorithm: Any = FakeAlgorithm(0, 10)
-    assert not _train_until(algorithm, 10, folder, clock, seen.append)
+    spec = TrainSpec("cleanup", "lase", Path("run"), env_steps=10)
+    assert not _train_until(algorithm, spec, folder, clock, seen.append)
     assert [progress.env_steps for progress in seen] == [0, 10]
     assert [progress.env_steps_per_second > 0 for progress in seen] == [False, True]
     assert [progress.seconds_left for progress in seen] == [math.inf, 0.0]

@@ -25,7 +25,7 @@ from ray import tune
 from rllib_lase.defaults import default_settings
 from rllib_lase.registry import ALGORITHMS
 from rllib_lase.rllib.session import ray_session
-from rllib_lase.training import build_config
+from rllib_lase.train_spec import build_config
 from rllib_lase.tuning.trial import schedule_ends
 
 NUM_CONFIGS = 4

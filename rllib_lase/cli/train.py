@@ -51,7 +51,8 @@ def run(words: Sequence[str]) -> int:
     if "resume" in given.values:
         return _go_on(given)
     plan, out, overwrite, episodes, progress = read_plan(words)
-    from rllib_lase.training import TrainSpec, train
+    from rllib_lase.train_spec import TrainSpec
+    from rllib_lase.training import train
 
     spec = TrainSpec(
         game=plan.game,

@@ -20,7 +20,8 @@ from rllib_lase.interim import Intervals
 from rllib_lase.registry import StockSpec, resolve_algorithm
 from rllib_lase.run_schema import normalise
 from rllib_lase.settings import Settings
-from rllib_lase.training import Progress, TrainSpec, train
+from rllib_lase.train_spec import TrainSpec
+from rllib_lase.training import Progress, train
 from rllib_lase.tuning.objective import objective_value, row_metrics, summary_metrics
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from rllib_lase.training import TrainSpec, train
+from rllib_lase.train_spec import TrainSpec
+from rllib_lase.training import train
 
 pytestmark = [
     pytest.mark.learning,

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from rllib_lase.training import TrainSpec, train
+from rllib_lase.train_spec import TrainSpec
+from rllib_lase.training import train
 
 pytestmark = [
     pytest.mark.learning,

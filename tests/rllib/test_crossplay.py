@@ -39,7 +39,8 @@ from rllib_lase.runs import RunFolder
 from rllib_lase.social.fixed_share import FixedShareHook
 from rllib_lase.social.hook import JointSpaces
 from rllib_lase.social.lase import LASEHook
-from rllib_lase.training import TrainSpec, train
+from rllib_lase.train_spec import TrainSpec
+from rllib_lase.training import train
 from tests.rollouts import random_rollout
 from tests.social.fragments import spaces
 

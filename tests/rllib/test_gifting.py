@@ -9,7 +9,8 @@ from rllib_lase import GiftingConfig
 from rllib_lase.rllib.game_copies import GameCopies
 from rllib_lase.rllib.recording import record_episode
 from rllib_lase.settings import SettingsError
-from rllib_lase.training import TrainSpec, train
+from rllib_lase.train_spec import TrainSpec
+from rllib_lase.training import train
 from tests.rllib.line_env import Line
 
 pytestmark = [

@@ -7,7 +7,8 @@ from rllib_lase import GOConfig, IndependentConfig, LASEConfig
 from rllib_lase.cli import entry
 from rllib_lase.rllib.game_copies import GameCopies
 from rllib_lase.rllib.recording import END_SECONDS, GIFT_SECONDS, SECONDS, record_episode
-from rllib_lase.training import TrainSpec, train
+from rllib_lase.train_spec import TrainSpec
+from rllib_lase.training import train
 from tests.rllib.line_env import Line
 
 pytestmark = [

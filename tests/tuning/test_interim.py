@@ -9,7 +9,8 @@ from rllib_lase.rllib.session import ray_session
 from rllib_lase.run_schema import RunError, latest_checkpoint
 from rllib_lase.runs import RunFolder
 from rllib_lase.settings import SettingsError
-from rllib_lase.training import Progress, TrainSpec, resume, train
+from rllib_lase.train_spec import TrainSpec
+from rllib_lase.training import Progress, resume, train
 
 
 class _CutOff(Exception):
