@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,9 @@ from typing import Any
 import mixed_motive
 from rllib_lase.defaults import EVALUATION_EPISODES, default_env_steps, default_settings, evaluation_seed
 from rllib_lase.interim import Clock, restore_interim, save_interim
-from rllib_lase.registry import STOCK, AlgorithmSpec, StockSpec, resolve_algorithm
+from rllib_lase.registry import AlgorithmSpec, StockSpec, resolve_algorithm
 from rllib_lase.registry.mixing import fixed_optimizer, learner_specs, population_spec
-from rllib_lase.registry.seating import Seating, Switch
+from rllib_lase.registry.seating import Seating
 from rllib_lase.report.gif import write_gif
 from rllib_lase.report.page import write_report
 from rllib_lase.rllib.algorithm import SocialAlgorithm
@@ -27,14 +26,13 @@ from rllib_lase.rllib.population import Population, PopulationConfig
 from rllib_lase.rllib.recording import record_episode
 from rllib_lase.rllib.session import ray_session
 from rllib_lase.rllib.stock import (
-    POLICIES_FOLDER,
     StockAlgorithm,
     num_actors,
     setting_problems,
     stock_config,
     training_settings,
 )
-from rllib_lase.rllib.stock_policies import StockPlayers
+from rllib_lase.run_checkpoints import checkpoint_folder
 from rllib_lase.run_rows import evaluation_summary, population_summary, progress_row
 from rllib_lase.runs import RunFolder
 from rllib_lase.settings import Optimizer, Settings, SettingsError
@@ -54,6 +52,7 @@ class TrainSpec:
         game_params: Parameters of the game, `preset` among them.
         settings: Settings that differ from the game's defaults; for RLlib's own algorithms RLlib's.
         evaluation_episodes: Episodes of the final evaluation.
+        checkpoint_interval: Env steps between checkpoints beside the last one; None keeps only that.
         overwrite: Replace a run that is already there.
         seating: Who plays in a mixed population; `algo` is then "population".
     """
@@ -67,6 +66,7 @@ class TrainSpec:
     game_params: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     evaluation_episodes: int = EVALUATION_EPISODES
+    checkpoint_interval: int | None = None
     overwrite: bool = False
     seating: Seating | None = None
 
@@ -183,7 +183,7 @@ def train(
         EnvironmentFault: if the environment breaks its contract.
         KeyboardInterrupt: after the folder was closed properly.
     """
-    job, env_steps = spec.job(), spec.total_env_steps
+    job = spec.job()
     folder = RunFolder.create(spec.out, spec.description(job), overwrite=spec.overwrite)
     clock = Clock()
     with folder, ray_session(1 + job.num_actors), contextlib.ExitStack() as stack:
@@ -193,7 +193,7 @@ def train(
             if isinstance(algorithm, StockAlgorithm):
                 raise SettingsError([f"{spec.algo}: runs of RLlib's own algorithms cannot go on; start anew"])
             clock = restore_interim(resume_from, algorithm, folder)
-        interrupted = _train_until(algorithm, env_steps, folder, clock, on_progress)
+        interrupted = _train_until(algorithm, spec, folder, clock, on_progress)
         cpu_seconds = clock.cpu_seconds + _cpu_seconds_of_actors(algorithm)
         times = {"wall_seconds": clock.wall_seconds, "cpu_seconds": cpu_seconds}
         _finish(algorithm, folder, spec, times, interrupted)
@@ -250,37 +250,6 @@ def _stock_job(run: TrainSpec, spec: StockSpec) -> Job:
     )
 
 
-@contextlib.contextmanager
-def trained_players(run: RunFolder, checkpoint: Path, switches: Sequence[Switch] = ()) -> Iterator[Players]:
-    """The agents of a run, from a checkpoint of it. No pickle is loaded.
-
-    Args:
-        run: The run.
-        checkpoint: One of its checkpoints.
-        switches: When players of a mixed population change, in steps of each episode.
-
-    Raises:
-        CheckpointError: a file is missing or damaged.
-    """
-    config = run.config
-    spec = STOCK.get(config["algo"])
-    if spec is not None:
-        logging.getLogger("ray").setLevel(logging.ERROR)  # as a session does, of which there is no need here
-        game = config["game"], config["game_params"]
-        rllib = stock_config(spec, *game, config["seed"], config["settings"])
-        yield StockPlayers.load(checkpoint / POLICIES_FOLDER, rllib, *game)
-        return
-    settings = config["settings"]
-    actors = settings["num_env_runners"]
-    actors += settings.get("decentralised_learners", 0) + settings.get("num_learners", 0)
-    with ray_session(1 + actors), contextlib.ExitStack() as stack:
-        algorithm = SocialAlgorithm.from_checkpoint(checkpoint)
-        stack.callback(algorithm.stop)
-        if isinstance(algorithm, Population):
-            algorithm.evaluation_switches = switches
-        yield algorithm
-
-
 def _default_preset(game: str) -> str | None:
     """The preset that a game has unless told otherwise; None for environments of others."""
     return mixed_motive.GAMES[game].default_preset if game in mixed_motive.GAMES else None
@@ -309,15 +278,17 @@ def build_config(
 
 def _train_until(
     algorithm: SocialAlgorithm | StockAlgorithm,
-    env_steps: int,
+    spec: TrainSpec,
     folder: RunFolder,
     clock: Clock,
     on_progress: Callable[[Progress], None] | None,
 ) -> bool:
     """Iterates until the budget is spent; returns whether Ctrl-C came first."""
     save = None if isinstance(algorithm, StockAlgorithm) else _saving(algorithm, folder, clock)
+    env_steps, interval = spec.total_env_steps, spec.checkpoint_interval or spec.total_env_steps
     try:
         while algorithm.env_steps < env_steps:
+            due = (algorithm.env_steps // interval + 1) * interval
             before = clock.wall_seconds
             algorithm.train()
             now = clock.wall_seconds
@@ -339,6 +310,8 @@ def _train_until(
             if on_progress is not None:
                 seconds_left = max(0.0, (env_steps - done) / rate) if rate else math.inf
                 on_progress(Progress(row, done, env_steps, rate, seconds_left, save))
+            if due <= done < env_steps:
+                _save(algorithm, folder)
     except KeyboardInterrupt:
         return True
     return False
@@ -346,6 +319,13 @@ def _train_until(
 
 def _saving(algorithm: SocialAlgorithm, folder: RunFolder, clock: Clock) -> Callable[[Path], None]:
     return lambda path: save_interim(path, algorithm, folder, clock)
+
+
+def _save(algorithm: SocialAlgorithm | StockAlgorithm, folder: RunFolder) -> None:
+    """Writes a checkpoint into the run's folder, unless the present one is there already."""
+    path = folder.checkpoints_path / checkpoint_folder(algorithm.env_steps)
+    if not path.exists():
+        algorithm.save_to_path(path)
 
 
 def _cpu_seconds_of_actors(algorithm: SocialAlgorithm | StockAlgorithm) -> float:
@@ -369,7 +349,7 @@ def _finish(
 ) -> None:
     """Saves the checkpoint, evaluates, and writes summary, pictures and report."""
     env_steps, episodes = algorithm.env_steps, algorithm.num_episodes
-    algorithm.save_to_path(folder.checkpoints_path / f"env_steps_{env_steps:09d}")
+    _save(algorithm, folder)
     players: Players = algorithm.players() if isinstance(algorithm, StockAlgorithm) else algorithm
     evaluation = evaluate(players, spec.evaluation_episodes, evaluation_seed(spec.seed))
     folder.write_episodes(evaluation.table())

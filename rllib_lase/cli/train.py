@@ -40,7 +40,7 @@ def run(words: Sequence[str]) -> int:
     if {"-h", "--help"} & set(words):
         _print_help(words)
         return 0
-    plan, out, overwrite, episodes, progress = read_plan(words)
+    plan, out, overwrite, episodes, checkpoint_interval, progress = read_plan(words)
     from rllib_lase.cli.display import make_display
     from rllib_lase.runs import RunFolder
     from rllib_lase.training import TrainSpec, train
@@ -55,6 +55,7 @@ def run(words: Sequence[str]) -> int:
         game_params=plan.game_params,
         settings=plan.changes,
         evaluation_episodes=episodes,
+        checkpoint_interval=checkpoint_interval,
         overwrite=overwrite,
         seating=plan.seating,
     )
@@ -85,8 +86,8 @@ def _options(algos: Sequence[str], game: str, optimizer: str | None) -> list[Opt
     ]  # fmt: skip
 
 
-def read_plan(words: Sequence[str]) -> tuple[RunPlan, Path, bool, int, str | None]:
-    """The plan of the run, its folder, whether to replace what is there, evaluation episodes, progress mode.
+def read_plan(words: Sequence[str]) -> tuple[RunPlan, Path, bool, int, int | None, str | None]:
+    """Plan, folder, whether to replace what is there, evaluation episodes, checkpoint interval, progress.
 
     Raises:
         UsageError: with everything that is wrong.
@@ -117,7 +118,8 @@ def read_plan(words: Sequence[str]) -> tuple[RunPlan, Path, bool, int, str | Non
     if given.problems:
         raise UsageError(given.problems)
     episodes = given.values.get("evaluation_episodes", EVALUATION_EPISODES)
-    return plan, out, overwrite, episodes, given.values.get("progress")
+    interval = given.values.get("checkpoint_interval")
+    return plan, out, overwrite, episodes, interval, given.values.get("progress")
 
 
 def _print_help(words: Sequence[str]) -> None:

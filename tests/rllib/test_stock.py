@@ -25,7 +25,8 @@ from rllib_lase.rllib.stock_policies import StockPlayers
 from rllib_lase.run_rows import evaluation_summary
 from rllib_lase.runs import RunFolder
 from rllib_lase.settings import SettingsError
-from rllib_lase.training import TrainSpec, train, trained_players
+from rllib_lase.trained_players import trained_players
+from rllib_lase.training import TrainSpec, train
 
 SMALL = {
     "num_envs_per_env_runner": 4,
