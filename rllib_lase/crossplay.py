@@ -25,6 +25,9 @@ __all__ = ["CrossPlayError", "CrossPlaySpec", "Outcome", "check", "cross_play"]
 class Outcome:
     """What a cross-play came to.
 
+    Behind a `player` stand its `run` and, in env steps, its `checkpoint`; behind an `opponent`
+    `opponent_run` and `opponent_checkpoint`. Scripted players have no checkpoint.
+
     Attributes:
         plan: What was played.
         episodes: One row per match, episode and agent.
@@ -62,11 +65,23 @@ def cross_play(spec: CrossPlaySpec, on_match: Callable[[int, int], None] | None 
             on_match(len(tables), len(plan.matches))
     episodes = pd.concat(tables, ignore_index=True)
     over_assignments = focal_frame if plan.background else pairings_frame
-    outcome = Outcome(
-        plan, episodes, sides_frame(plan.matches, episodes), over_assignments(plan.matches, episodes)
-    )
+    frames = (episodes, sides_frame(plan.matches, episodes), over_assignments(plan.matches, episodes))
+    outcome = Outcome(plan, *(_with_checkpoints(plan, frame) for frame in frames))
     _write(outcome)
     return outcome
+
+
+def _with_checkpoints(plan: CrossPlay, frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with run and checkpoint of every player and opponent behind their names."""
+    known = {entrant.name: entrant for entrant in plan.entrants}
+    for column, prefix in (("player", ""), ("opponent", "opponent_")):
+        if column in frame:
+            entrants = [known[name] for name in frame[column]]
+            place = list(frame.columns).index(column) + 1
+            env_steps = pd.Series([entrant.env_steps for entrant in entrants], frame.index, "Int64")
+            frame.insert(place, f"{prefix}checkpoint", env_steps)
+            frame.insert(place, f"{prefix}run", [entrant.run for entrant in entrants])
+    return frame
 
 
 def _write(outcome: Outcome) -> None:

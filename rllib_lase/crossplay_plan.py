@@ -8,10 +8,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import mixed_motive
 from mixed_motive.players import PLAYERS
@@ -19,7 +19,13 @@ from rllib_lase.defaults import EVALUATION_EPISODES
 from rllib_lase.evaluation.crossplay import Match, focal_matches, round_robin
 from rllib_lase.registry import resolve_algorithm
 from rllib_lase.registry.mixing import POPULATION, game_parameters
-from rllib_lase.run_schema import RunError, latest_checkpoint
+from rllib_lase.run_checkpoints import (
+    checkpoint_env_steps,
+    find_checkpoint,
+    run_checkpoints,
+    split_checkpoint,
+)
+from rllib_lase.run_schema import RunError
 from rllib_lase.runs import RunFolder, installed_versions
 
 if TYPE_CHECKING:
@@ -50,10 +56,12 @@ class CrossPlaySpec:
     """What to play.
 
     Attributes:
-        runs: Folders of finished runs, and "cooperator", "defector" or "random". Without a background they
-            play each other, all with all and each with itself; with one they are the focal players.
+        runs: Finished runs, as DIR or DIR@ENV_STEPS, and "cooperator", "defector" or "random". Without a
+            background they play each other, all with all and each with itself; with one they are the focal
+            players.
         out: The cross-play's own folder.
         background: As `runs`: who holds the seats that focal players do not hold.
+        checkpoints: Which ones play of runs that are written as DIR, the latest or all, each as a player.
         focal: Numbers of focal seats; none given takes 1 (visitor mode) and all but 1 (resident mode).
         episodes: Of every match, which is two players in one assignment of seats.
         seed: Of games, actions and drawn seat assignments.
@@ -64,6 +72,7 @@ class CrossPlaySpec:
     runs: Sequence[str]
     out: Path
     background: Sequence[str] = ()
+    checkpoints: Literal["latest", "all"] = "latest"
     focal: Sequence[int] = ()
     episodes: int = EVALUATION_EPISODES
     seed: int = 0
@@ -74,6 +83,7 @@ class CrossPlaySpec:
         """The `lase crossplay` line that repeats it."""
         words = ["lase", "crossplay", *map(str, self.runs)]
         words += ["--background", *map(str, self.background)] if self.background else []
+        words += ["--checkpoints", self.checkpoints] if self.checkpoints != "latest" else []
         words += ["--focal", ",".join(map(str, self.focal))] if self.focal else []
         words += ["--episodes", str(self.episodes), "--seed", str(self.seed), "--out", str(self.out)]
         return shlex.join(words)
@@ -84,16 +94,24 @@ class Entrant:
     """A player of a cross-play.
 
     Attributes:
-        name: Its short name in tables: the folder's, with as much of the way to it as tells it from others.
+        run: The short name of its run: the folder's, with as much of the way to it as tells it from others;
+            of a scripted player its own.
+        name: Its own in tables: the run's, with @ENV_STEPS unless only the run's latest checkpoint plays.
         config: The run's config.json; None of a scripted player.
         folder: The run's.
-        checkpoint: The run's latest.
+        checkpoint: One of the run's.
     """
 
+    run: str
     name: str
     config: Mapping[str, Any] | None = None
     folder: Path = Path()
     checkpoint: Path = Path()
+
+    @property
+    def env_steps(self) -> int | None:
+        """After how many env steps of training it plays; None of a scripted player."""
+        return None if self.config is None else checkpoint_env_steps(self.checkpoint)
 
     def load(self) -> SeatAgents:
         """Its agents, one per seat.
@@ -112,11 +130,11 @@ class Entrant:
         if self.config is None:
             return {"name": self.name, "scripted": True}
         manifest = next(iter(sorted(self.checkpoint.glob("**/manifest.json"))))
-        keys = ("algo", "optimizer", "seed", "env_steps")
+        keys = ("algo", "optimizer", "seed")
         return {
             "name": self.name,
             "run": str(self.folder.absolute()),
-            "checkpoint": self.checkpoint.name,
+            "checkpoint": self.env_steps,
             "checkpoint_sha256": hashlib.sha256(manifest.read_bytes()).hexdigest(),
             **{key: self.config[key] for key in keys},
         }
@@ -179,12 +197,12 @@ def check(spec: CrossPlaySpec) -> CrossPlay:
         CrossPlayError: with everything that is wrong.
     """
     problems: list[tuple[str, str]] = []
-    names = _names([*spec.runs, *spec.background])
-    focal = _entrants("runs", spec.runs, names, problems)
-    background = _entrants("background", spec.background, names, problems)
-    entrants = tuple({entrant.name: entrant for entrant in (*focal, *background)}.values())
+    focal = _players("runs", spec.runs, spec.checkpoints, problems)
+    background = _players("background", spec.background, spec.checkpoints, problems)
+    named = _named({**focal, **background})
+    entrants = tuple(named.values())
     trained = [entrant for entrant in entrants if entrant.config is not None]
-    problems += _company_problems(spec, trained)
+    problems += _company_problems(spec, len(focal), trained)
     problems += [("runs", problem) for problem in _game_problems(trained, entrants)]
     num_seats = _num_seats(trained[0]) if trained else None
     num_focal = _num_focal(spec, num_seats, problems)
@@ -193,7 +211,7 @@ def check(spec: CrossPlaySpec) -> CrossPlay:
     if problems or num_seats is None:
         raise CrossPlayError(problems)
     config: Mapping[str, Any] = trained[0].config or {}
-    ours, others = [each.name for each in focal], [each.name for each in background]
+    ours, others = ([named[key].name for key in side] for side in (focal, background))
     matches = (
         focal_matches(ours, others, num_seats, num_focal, spec.seed)
         if others
@@ -205,43 +223,60 @@ def check(spec: CrossPlaySpec) -> CrossPlay:
     )  # fmt: skip
 
 
-def _names(words: Iterable[str]) -> dict[str, str]:
-    """Word -> short name. Folders' own names; where some are alike, as much of their paths as tells them."""
-    folders = {word: Path(word).resolve().parts for word in words if word not in PLAYERS}
-    names = {word: word for word in words if word in PLAYERS}
-    for word, parts in folders.items():
-        others = [other for other in folders.values() if other != parts]
-        size = next(n for n in range(1, len(parts) + 1) if all(o[-n:] != parts[-n:] for o in others))
-        name = "/".join(parts[-size:])
-        names[word] = f"./{name}" if name in PLAYERS else name
-    return names
+def _players(
+    field: str, words: Sequence[str], checkpoints: str, problems: list[tuple[str, str]]
+) -> dict[str, Entrant]:
+    """The players that some words mean, by what tells them apart; they have no names yet.
 
-
-def _entrants(
-    field: str, words: Sequence[str], names: Mapping[str, str], problems: list[tuple[str, str]]
-) -> list[Entrant]:
-    """The players that some words mean, each once; what is wrong with them goes into the problems."""
+    What is wrong with them goes into the problems.
+    """
     found: dict[str, Entrant] = {}
-    seen: set[str] = set()
     for word in words:
-        name = names[word]
-        if name in seen:
-            problems.append((field, f"{word}: is there twice; leave one out"))
-            continue
-        seen.add(name)
-        if word in PLAYERS:
-            found[name] = Entrant(name)
-            continue
         try:
-            run = RunFolder.open(word)
-            problem = _run_problem(run)
-            if problem is None:
-                found[name] = Entrant(name, run.config, run.path, latest_checkpoint(run.path))
-            else:
-                problems.append((field, f"{word}: {problem}"))
+            players = [Entrant(word, word)] if word in PLAYERS else _of_run(word, checkpoints)
         except RunError as error:
             problems += [(field, line) for line in str(error).splitlines()]
-    return list(found.values())
+            continue
+        keyed = {str(each.checkpoint.resolve()) if each.config else word: each for each in players}
+        if found.keys() & keyed.keys():
+            problems.append((field, f"{word}: is there twice; leave one out"))
+        found |= keyed
+    return found
+
+
+def _of_run(word: str, checkpoints: str) -> list[Entrant]:
+    """The checkpoints of a run that a word means.
+
+    Raises:
+        RunError: there is no such run or checkpoint, or it cannot be seated.
+    """
+    folder, env_steps = split_checkpoint(word)
+    run = RunFolder.open(folder)
+    problem = _run_problem(run)
+    if problem is not None:
+        raise RunError(f"{word}: {problem}")
+    every = checkpoints == "all" and env_steps is None
+    saved = run_checkpoints(folder).values() if every else [find_checkpoint(folder, env_steps)]
+    return [Entrant("", "", run.config, folder, checkpoint) for checkpoint in saved]
+
+
+def _named(players: Mapping[str, Entrant]) -> dict[str, Entrant]:
+    """The players with names that tell them apart: as much of their folders as that takes, and env steps."""
+    trained = [each for each in players.values() if each.config is not None]
+    folders = [each.folder.resolve() for each in trained]
+    named = dict(players)
+    for key, each in players.items():
+        if each.config is None:
+            continue
+        parts = each.folder.resolve().parts
+        others = [folder.parts for folder in folders if folder.parts != parts]
+        size = next(n for n in range(1, len(parts) + 1) if all(o[-n:] != parts[-n:] for o in others))
+        run = "/".join(parts[-size:])
+        run = f"./{run}" if run in PLAYERS else run
+        alone = len(folders) - len(others) == 1 and each.checkpoint == find_checkpoint(each.folder)
+        name = run if alone else f"{run}@{each.env_steps}"
+        named[key] = dataclasses.replace(each, run=run, name=name)
+    return named
 
 
 def _run_problem(run: RunFolder) -> str | None:
@@ -267,19 +302,16 @@ def _run_problem(run: RunFolder) -> str | None:
     return None
 
 
-def _company_problems(spec: CrossPlaySpec, trained: Sequence[Entrant]) -> list[tuple[str, str]]:
+def _company_problems(
+    spec: CrossPlaySpec, num_focal: int, trained: Sequence[Entrant]
+) -> list[tuple[str, str]]:
     """Too few players, or none that has been trained."""
     problems = []
     if not spec.runs:
         problems.append(("runs", "missing; give the folders of finished runs, their --out"))
-    elif len(spec.runs) == 1 and not spec.background:
-        scripted = ", ".join(PLAYERS)
-        problems.append(
-            (
-                "runs",
-                f"{spec.runs[0]} alone has nobody to play with; add a run, {scripted}, or a --background",
-            )
-        )
+    elif len(spec.runs) == 1 and num_focal < 2 and not spec.background:
+        company = f"a run, {', '.join(PLAYERS)}, a --background, or, if it has several, --checkpoints all"
+        problems.append(("runs", f"{spec.runs[0]} alone has nobody to play with; add {company}"))
     words = (*spec.runs, *spec.background)
     if words and not trained and all(word in PLAYERS for word in words):
         problems.append(("runs", "only scripted players; one run at least must say which game is played"))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rllib_lase.registry import STOCK
 from rllib_lase.registry.mixing import POPULATION, game_parameters
 from rllib_lase.registry.seating import Partner, Seating
-from rllib_lase.run_schema import RunError, latest_checkpoint
+from rllib_lase.run_checkpoints import find_checkpoint, split_checkpoint
+from rllib_lase.run_schema import RunError
 from rllib_lase.runs import RunFolder
 from rllib_lase.settings import closest
 
@@ -31,31 +33,31 @@ def frozen_problems(seating: Seating, game: str, params: Mapping[str, Any]) -> l
     return problems
 
 
-def frozen_agent(partner: Partner, seat: int) -> tuple[RunFolder, str]:
-    """The run of a frozen partner, and who it is there.
+def frozen_agent(partner: Partner, seat: int) -> tuple[RunFolder, Path, str]:
+    """The run of a frozen partner, its checkpoint, and who it is there.
 
     Raises:
-        RunError: if there is no such run, or no such agent in it.
+        RunError: if there is no such run, checkpoint or agent.
     """
-    run = RunFolder.open(partner.folder)
-    agents = run.agent_ids
+    folder, env_steps = split_checkpoint(partner.run)
+    run = RunFolder.open(folder)
+    checkpoint, agents = find_checkpoint(run.path, env_steps), run.agent_ids
     if partner.agent_id:
         if partner.agent_id not in agents:
             hint = closest(partner.agent_id, agents) or "."
             raise RunError(f"that run has no agent {partner.agent_id!r}{hint} It has {', '.join(agents)}")
-        return run, partner.agent_id
+        return run, checkpoint, partner.agent_id
     if seat >= len(agents):
         raise RunError(
             f"that run has no seat {seat}; name one of its agents, {', '.join(agents)}, such as "
             f"{partner.name}:{agents[0]}"
         )
-    return run, agents[seat]
+    return run, checkpoint, agents[seat]
 
 
 def _problem(partner: Partner, seat: int, game: str, params: Mapping[str, Any]) -> str | None:
     try:
-        run, agent_id = frozen_agent(partner, seat)
-        latest_checkpoint(run.path)
+        run, _, agent_id = frozen_agent(partner, seat)
     except RunError as error:
         return " ".join(str(error).split())
     config = run.config

@@ -209,21 +209,6 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def latest_checkpoint(run: Path) -> Path:
-    """The newest checkpoint in a run's folder.
-
-    Raises:
-        RunError: there is none.
-    """
-    checkpoints = sorted((run / "checkpoints").glob("env_steps_*"))
-    if not checkpoints:
-        raise RunError(
-            f"{run / 'checkpoints'}: holds no checkpoint. Likely cause: the run was stopped before it was "
-            "saved. Train it again."
-        )
-    return checkpoints[-1]
-
-
 def as_floats(values: object) -> npt.NDArray[np.float64]:
     """Numbers read from JSON as an array, null as NaN."""
     return np.asarray(values, dtype=np.float64)

@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rllib_lase.registry.seating import Seating
+from rllib_lase.run_checkpoints import CHECKPOINTS, checkpoint_folder
 from rllib_lase.run_schema import (
     CONFIG_KEYS,
     EPISODE_COLUMNS,
@@ -109,11 +110,11 @@ class RunFolder:
     @property
     def checkpoints_path(self) -> Path:
         """Folder of the run's checkpoints; made by whoever writes one."""
-        return self.path / "checkpoints"
+        return self.path / CHECKPOINTS
 
     def checkpoint_path(self, env_steps: int) -> Path:
         """Folder of the checkpoint after so many env steps."""
-        return self.checkpoints_path / f"env_steps_{env_steps:09d}"
+        return self.checkpoints_path / checkpoint_folder(env_steps)
 
     @property
     def gif_path(self) -> Path:
@@ -394,19 +395,19 @@ def creation_problem(path: Path | str, overwrite: bool = False) -> str | None:
             f"{folder}: holds other things ({', '.join(content[:3])}) but no run. "
             "Choose an empty or a new folder (--out)."
         )
-    if overwrite or {"progress.parquet", "summary.json", "checkpoints"}.isdisjoint(content):
+    if overwrite or {"progress.parquet", "summary.json", CHECKPOINTS}.isdisjoint(content):
         return None
     is_finished = RunFolder.open(folder).is_finished
     state = "a finished run" if is_finished else "a run that was not finished"
-    can_go_on = not is_finished and "checkpoints" in content
+    can_go_on = not is_finished and CHECKPOINTS in content
     cure = f"Go on with it (lase train --resume {folder}), choose" if can_go_on else "Choose"
     return f"{folder}: already holds {state}. {cure} another folder (--out), or replace it (--overwrite)."
 
 
 def _remove_run(folder: Path) -> None:
     """Removes a run's own files, config.json last."""
-    if (folder / "checkpoints").is_dir():
-        shutil.rmtree(folder / "checkpoints")
+    if (folder / CHECKPOINTS).is_dir():
+        shutil.rmtree(folder / CHECKPOINTS)
     _remove_files(folder, (*_TABLE_FILES, *_RESULT_FILES, "config.json"))
 
 

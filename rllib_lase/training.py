@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -14,7 +13,6 @@ from typing import cast
 from rllib_lase.defaults import EVALUATION_EPISODES, evaluation_seed
 from rllib_lase.interim import Clock, Intervals, restore_interim, save_interim
 from rllib_lase.registry import STOCK
-from rllib_lase.registry.seating import Switch
 from rllib_lase.report.gif import write_gif
 from rllib_lase.report.page import write_report
 from rllib_lase.rllib.algorithm import SocialAlgorithm
@@ -23,13 +21,11 @@ from rllib_lase.rllib.population import Population
 from rllib_lase.rllib.recording import record_episode
 from rllib_lase.rllib.session import ray_session
 from rllib_lase.rllib.stock import (
-    POLICIES_FOLDER,
     StockAlgorithm,
-    stock_config,
 )
-from rllib_lase.rllib.stock_policies import StockPlayers
+from rllib_lase.run_checkpoints import find_checkpoint
 from rllib_lase.run_rows import evaluation_summary, population_summary, progress_row
-from rllib_lase.run_schema import RunError, latest_checkpoint
+from rllib_lase.run_schema import RunError
 from rllib_lase.runs import RunFolder
 from rllib_lase.settings import SettingsError
 from rllib_lase.train_spec import Job, TrainSpec
@@ -122,7 +118,7 @@ def resume(
     if run.is_finished:
         raise RunError(f"{out}: is finished; there is nothing to go on with. Train longer in another folder.")
     _refuse_stock(run.config["algo"])
-    checkpoint = latest_checkpoint(out)
+    checkpoint = find_checkpoint(out)
     spec = TrainSpec.of_run(
         run, evaluation_episodes=evaluation_episodes, checkpoint_interval=checkpoint_interval
     )
@@ -163,37 +159,6 @@ def _refuse_stock(algo: str) -> None:
         raise SettingsError([f"{algo}: runs of RLlib's own algorithms cannot go on; start anew"])
 
 
-@contextlib.contextmanager
-def trained_players(run: RunFolder, checkpoint: Path, switches: Sequence[Switch] = ()) -> Iterator[Players]:
-    """The agents of a run, from a checkpoint of it. No pickle is loaded.
-
-    Args:
-        run: The run.
-        checkpoint: One of its checkpoints.
-        switches: When players of a mixed population change, in steps of each episode.
-
-    Raises:
-        CheckpointError: a file is missing or damaged.
-    """
-    config = run.config
-    spec = STOCK.get(config["algo"])
-    if spec is not None:
-        logging.getLogger("ray").setLevel(logging.ERROR)  # as a session does, of which there is no need here
-        game = config["game"], config["game_params"]
-        rllib = stock_config(spec, *game, config["seed"], config["settings"])
-        yield StockPlayers.load(checkpoint / POLICIES_FOLDER, rllib, *game)
-        return
-    settings = config["settings"]
-    actors = settings["num_env_runners"]
-    actors += settings.get("decentralised_learners", 0) + settings.get("num_learners", 0)
-    with ray_session(1 + actors), contextlib.ExitStack() as stack:
-        algorithm = SocialAlgorithm.from_checkpoint(checkpoint)
-        stack.callback(algorithm.stop)
-        if isinstance(algorithm, Population):
-            algorithm.evaluation_switches = switches
-        yield algorithm
-
-
 def _train_until(
     algorithm: SocialAlgorithm | StockAlgorithm,
     spec: TrainSpec,
@@ -228,13 +193,20 @@ def _train_until(
                 )
             if intervals.end(done) and done < env_steps:
                 folder.flush()
-                algorithm.save_to_path(folder.checkpoint_path(done))
+                _save(algorithm, folder)
             if on_progress is not None:
                 seconds_left = max(0.0, (env_steps - done) / rate) if rate else math.inf
                 on_progress(Progress(row, done, env_steps, rate, seconds_left, save))
     except KeyboardInterrupt:
         return True
     return False
+
+
+def _save(algorithm: SocialAlgorithm | StockAlgorithm, folder: RunFolder) -> None:
+    """Writes the run's checkpoint, unless an interrupt came right behind the last one."""
+    checkpoint = folder.checkpoint_path(algorithm.env_steps)
+    if not checkpoint.exists():
+        algorithm.save_to_path(checkpoint)
 
 
 def _saving(algorithm: SocialAlgorithm, folder: RunFolder) -> Callable[[Path], None]:
@@ -262,9 +234,7 @@ def _finish(
 ) -> None:
     """Saves the checkpoint, evaluates, and writes summary, pictures and report."""
     env_steps, episodes = algorithm.env_steps, algorithm.num_episodes
-    checkpoint = folder.checkpoint_path(env_steps)
-    if not checkpoint.exists():  # it does after an interrupt right behind an interval's end
-        algorithm.save_to_path(checkpoint)
+    _save(algorithm, folder)
     players: Players = algorithm.players() if isinstance(algorithm, StockAlgorithm) else algorithm
     evaluation = evaluate(players, spec.evaluation_episodes, evaluation_seed(spec.seed))
     folder.write_episodes(evaluation.table())

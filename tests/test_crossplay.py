@@ -9,16 +9,18 @@ import pytest
 from rllib_lase import crossplay
 from rllib_lase.cli import entry
 from rllib_lase.crossplay_plan import CrossPlay, CrossPlayError, CrossPlaySpec, check
+from rllib_lase.run_checkpoints import checkpoint_folder
 from rllib_lase.runs import RunFolder
 from tests.synthetic_runs import write_run
 
 Capture = pytest.CaptureFixture[str]
 
 
-def trained(path: Path, algo: str = "lase", **config: object) -> str:
+def trained(path: Path, algo: str = "lase", checkpoints: Sequence[int] = (1,), **config: object) -> str:
     """A finished run with something that looks like a checkpoint."""
     run = write_run(path, algo, iterations=1, **config)
-    (run.checkpoints_path / "env_steps_000000001").mkdir(parents=True)
+    for env_steps in checkpoints:
+        (run.checkpoints_path / checkpoint_folder(env_steps)).mkdir(parents=True)
     return str(path)
 
 
@@ -92,7 +94,7 @@ def test_everything_that_is_wrong_comes_together_and_nothing_is_written(
     ("runs", "background", "focal", "message"),
     [
         ([], [], [], "runs: missing; give the folders of finished runs, their --out"),
-        (["RUN"], [], [], "alone has nobody to play with; add a run, cooperator, defector, random, or a"),
+        (["RUN"], [], [], "alone has nobody to play with; add a run, cooperator, defector, random, a -"),
         (["random", "defector"], [], [], "runs: only scripted players; one run at least must say which game"),
         (["RUN", "random"], [], [1], "focal: says how many seats face a background; give one, too"),
     ],
@@ -129,6 +131,31 @@ def test_names_are_as_short_as_tells_the_folders_apart(tmp_path: Path) -> None:
     runs = [trained(tmp_path / place) for place in places]
     found = plan(tmp_path, *runs, "random")
     assert found.focal == ("one/seed0", "two/seed0", "seed1", "./random", "random")
+
+
+def test_every_checkpoint_is_a_player_if_asked_and_the_latest_one_else(tmp_path: Path) -> None:
+    first = trained(tmp_path / "first", checkpoints=[9, 100, 1_000_000_000])
+    second = trained(tmp_path / "second", checkpoints=[50])
+    found = plan(tmp_path, first, second, "random", checkpoints="all")
+    assert found.focal == ("first@9", "first@100", "first@1000000000", "second", "random")
+    assert [each.env_steps for each in found.entrants] == [9, 100, 1_000_000_000, 50, None]
+    assert [each.run for each in found.entrants] == ["first"] * 3 + ["second", "random"]
+    assert "--checkpoints all" in found.spec.command()
+    assert plan(tmp_path, first, second).focal == ("first", "second")
+    assert len(plan(tmp_path, first, checkpoints="all").matches) == 3 + 3 * 6
+
+
+def test_a_named_checkpoint_is_written_behind_its_run(tmp_path: Path) -> None:
+    run = trained(tmp_path / "run", checkpoints=[9, 100])
+    assert plan(tmp_path, f"{run}@9", "random").focal == ("run@9", "random")
+    found = plan(tmp_path, f"{run}@9", background=[run, "random"], checkpoints="all")
+    assert (found.focal, found.background) == (("run@9",), ("run@9", "run@100", "random"))
+    assert len(found.entrants) == 3
+    assert problems(tmp_path, run, f"{run}@100") == [f"runs: {run}@100: is there twice; leave one out"]
+    assert problems(tmp_path, f"{run}@50", "random") == [
+        f"runs: {run}: has no checkpoint '50'. It has those after 9, 100 env steps; name one by this number, "
+        f"such as {run}@100"
+    ]
 
 
 def test_focal_seats_are_visitors_and_residents_unless_told_and_who_is_on_both_sides_is_loaded_once(

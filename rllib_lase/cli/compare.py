@@ -53,8 +53,11 @@ def run(words: Sequence[str]) -> int:
     from rllib_lase.cli.pool import Job, run_jobs
 
     jobs = []
+    interval = given.values.get("checkpoint_interval")
+    kept_on_the_way = [] if interval is None else ["--checkpoint-interval", str(interval)]
     for plan in plans:
         job_words = [*train_words(plan.config(), out / plan.name), "--evaluation-episodes", str(episodes)]
+        job_words += kept_on_the_way
         job = Job(plan.name, [*job_words, "--overwrite"], out / "logs" / f"{plan.name}.log")
         job.state = "kept" if plan.name in kept else "waiting"
         jobs.append(job)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rllib_lase.cli.options import Option, UsageError, Words, print_help, read_words, whole_number
+from rllib_lase.cli.options import Option, UsageError, Words, one_of, print_help, read_words, whole_number
 from rllib_lase.defaults import EVALUATION_EPISODES
 from rllib_lase.settings import MAX_SEED
 
@@ -23,9 +23,12 @@ def _counts(word: str) -> list[int]:
 
 
 _OPTIONS = [
-    Option("RUN", "folder of a finished run, its --out; or cooperator, defector, random", many=True),
+    Option("RUN", "finished run, as DIR, its --out, or DIR@ENV_STEPS for an earlier checkpoint; or "
+           "cooperator, defector, random", many=True),
     Option("--background", "players of the same kinds who hold all seats that a RUN, now the focal player, "
            "does not hold [none: all play each other]", metavar="RUN", many=True),
+    Option("--checkpoints", "which ones of every DIR play, latest or all, each as a player of its own; "
+           "lase train --checkpoint-interval keeps several [latest]", one_of("latest", "all"), "WHICH"),
     Option("--focal", "numbers of focal seats, such as 1,3: visitor mode where they are few, resident mode "
            "where they are most [1 and all but one]", _counts, "N,N,.."),
     Option("--episodes", f"episodes of every match, which is two players in one assignment of seats "

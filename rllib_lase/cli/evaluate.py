@@ -11,6 +11,7 @@ from rllib_lase.cli.options import Option, UsageError, print_help, read_words, w
 from rllib_lase.cli.populations import SWITCH_HELP, check_evaluation_switches
 from rllib_lase.cli.trained import RUN_OPTION, SEED_OPTION, check_run, new_file
 from rllib_lase.defaults import EVALUATION_EPISODES, evaluation_seed
+from rllib_lase.run_checkpoints import checkpoint_env_steps
 
 if TYPE_CHECKING:
     from rllib_lase.registry.seating import Switch
@@ -25,8 +26,8 @@ _OPTIONS = [
     ),
     Option("--out", "JSON file to write the results to [none]", new_file, "FILE"),
 ]
-_DESCRIPTION = """Plays whole episodes with sampled actions, from the run's latest checkpoint.
-The run's own files stay as they are."""
+_DESCRIPTION = """Plays whole episodes with sampled actions, from the run's latest checkpoint or the one
+named. The run's own files stay as they are."""
 
 
 def run(words: Sequence[str]) -> int:
@@ -36,7 +37,9 @@ def run(words: Sequence[str]) -> int:
         return 0
     given = read_words(words, _OPTIONS)
     trained = check_run(given)
-    switches = [] if trained is None else check_evaluation_switches(given, trained[0])
+    switches = []
+    if trained is not None:
+        switches = check_evaluation_switches(given, trained[0], checkpoint_env_steps(trained[1]))
     if given.problems or trained is None:
         raise UsageError(given.problems)
     return _evaluate(*trained, given.values, switches)
@@ -51,7 +54,7 @@ def _evaluate(
     from rllib_lase.rllib.population import Population
     from rllib_lase.run_rows import evaluation_summary, population_summary
     from rllib_lase.run_schema import write_json
-    from rllib_lase.training import trained_players
+    from rllib_lase.trained_players import trained_players
 
     config = run_folder.config
     seed = values.get("seed", evaluation_seed(config["seed"]))
@@ -61,9 +64,12 @@ def _evaluate(
         agents = players.agent_labels if isinstance(players, Population) else result.agent_ids
     summary = {**who, **evaluation_summary(result)}
     console = Console(highlight=False)
-    console.print(_table(agents, summary, f"{config['game']}: {run_folder.algorithm}"))
+    env_steps = checkpoint_env_steps(checkpoint)
+    title = f"{config['game']}: {run_folder.algorithm} after {env_steps:,} env steps"
+    console.print(_table(agents, summary, title))
     if "out" in values:
-        write_json(values["out"], {"run": str(run_folder.path), "seed": seed, **summary})
+        played = {"run": str(run_folder.path), "checkpoint": env_steps, "seed": seed}
+        write_json(values["out"], {**played, **summary})
         sys.stdout.write(f"{values['out']}\n")
     return 0
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rllib_lase.cli.options import Option, UsageError, print_help, read_words
 from rllib_lase.cli.trained import RUN_OPTION, check_run
+from rllib_lase.run_checkpoints import find_checkpoint
 
 _OPTIONS = [RUN_OPTION, Option("--out", "folder to write, new or empty", Path, "DIR")]
 _DESCRIPTION = """Writes the policies of the run's newest checkpoint into a folder of their own: weights as
@@ -21,6 +22,11 @@ def run(words: Sequence[str]) -> int:
         return 0
     given = read_words(words, _OPTIONS)
     trained = check_run(given)
+    if trained is not None and trained[1] != find_checkpoint(trained[0].path):
+        given.problems.append(
+            f"RUN: {given.values['run']}: only a run's latest checkpoint has been evaluated, and the "
+            "model card tells of that; in Python load_policy(DIR, checkpoint=ENV_STEPS) loads any"
+        )
     if "out" not in given.values:
         given.problems.append("--out: missing; name a new folder")
     if given.problems or trained is None:

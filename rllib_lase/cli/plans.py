@@ -113,6 +113,9 @@ def budget_options(game: str) -> list[Option]:
                whole_number(1), "N", "what to train"),
         Option("--evaluation-episodes", f"episodes of the final evaluation [{EVALUATION_EPISODES}]",
                whole_number(1), "N", "what to train"),
+        Option("--checkpoint-interval", "env steps between checkpoints that are kept beside the last one; "
+               "`lase train --resume` and `lase crossplay --checkpoints all` use them [none]",
+               whole_number(1), "N", "what to train"),
         Option("--rllib", "settings of RLlib's own algorithms (rllib:...) that differ from RLlib's defaults, "
                "such as lr=3e-4 train_batch_size_per_learner=2000; the settings below are not theirs",
                json_pair, "NAME=VALUE", "what to train", many=True),

@@ -32,8 +32,9 @@ def population_options() -> list[Option]:
     """Who plays where, and when that changes."""
     return [
         Option("--population", "one player for each agent, in place of --algo: algorithms, cooperator, "
-               "defector, random, run:DIR (the agent of the same seat of that run's last checkpoint) or "
-               "run:DIR:AGENT; such as lase,a2c,a2c,a2c", _names, "NAMES", _GROUP),
+               "defector, random, run:RUN (the agent of the same seat of that run) or "
+               "run:RUN:AGENT, RUN being DIR or DIR@ENV_STEPS; such as lase,a2c,a2c,a2c", _names,
+               "NAMES", _GROUP),
         Option("--switch", f"{SWITCH_HELP} env steps of the training", str, "SWITCH", _GROUP, many=True),
         Option("--shuffle-seats", "players change places in the game with every episode", group=_GROUP),
     ]  # fmt: skip
@@ -112,8 +113,14 @@ def population_learner(seating: Seating, words: Words, game: str) -> tuple[Learn
     return (population_spec(parts), optimizer), [(spec, optimizer) for spec in parts]
 
 
-def check_evaluation_switches(words: Words, run: RunFolder) -> list[Switch]:
-    """Changes within the episodes of an evaluation of a run; problems go into the words."""
+def check_evaluation_switches(words: Words, run: RunFolder, env_steps: int) -> list[Switch]:
+    """Changes within the episodes of an evaluation of a run; problems go into the words.
+
+    Args:
+        words: The command's.
+        run: The run.
+        env_steps: After how many env steps of its training.
+    """
     switches = _read_switches(words)
     if not switches:
         return []
@@ -122,8 +129,7 @@ def check_evaluation_switches(words: Words, run: RunFolder) -> list[Switch]:
             f"--switch: {run.path} is no run of a mixed population; in it everybody is {run.algorithm}"
         )
         return []
-    done = run.summary()["env_steps"] if run.has_summary else run.config["env_steps"]
-    seating = run.seating.at(done).then(switches)
+    seating = run.seating.at(env_steps).then(switches)
     game, params = run.config["game"], run.config["game_params"]
     words.problems += [f"--switch: {line}" for line in switch_problems(seating, game, params)]
     from rllib_lase.frozen_runs import frozen_problems

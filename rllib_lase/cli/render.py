@@ -34,9 +34,9 @@ _OPTIONS = [
         "N",
     ),
 ]
-_DESCRIPTION = """Plays one episode with sampled actions, from the run's latest checkpoint, and draws it.
-An arrow is a gift, in the giver's colour, with the reward that it moves; of many gifts in one step the
-largest are drawn and the others summed up. Beneath: what each agent got, gave, was given and has."""
+_DESCRIPTION = """Plays one episode with sampled actions, from the run's latest checkpoint or the one named,
+and draws it. An arrow is a gift, in the giver's colour, with the reward that it moves; of many gifts in one
+step the largest are drawn and the others summed up. Beneath: what each agent got, gave, was given and has."""
 
 
 def run(words: Sequence[str]) -> int:
@@ -57,7 +57,7 @@ def _render(run_folder: RunFolder, checkpoint: Path, values: dict[str, Any]) -> 
     from rllib_lase.report.gif import write_gif
     from rllib_lase.rllib.recording import record_episode
     from rllib_lase.run_schema import RunError
-    from rllib_lase.training import trained_players
+    from rllib_lase.trained_players import trained_players
 
     config = run_folder.config
     seed = values.get("seed", evaluation_seed(config["seed"]))

@@ -50,7 +50,7 @@ def run(words: Sequence[str]) -> int:
     given = read_words(words, _options(list(ALGORITHMS), "", None))
     if "resume" in given.values:
         return _go_on(given)
-    plan, out, overwrite, episodes, progress = read_plan(words)
+    plan, out, overwrite, episodes, interval, progress = read_plan(words)
     from rllib_lase.train_spec import TrainSpec
     from rllib_lase.training import train
 
@@ -66,7 +66,7 @@ def run(words: Sequence[str]) -> int:
         evaluation_episodes=episodes,
         overwrite=overwrite,
         seating=plan.seating,
-        checkpoint_interval=given.values.get("checkpoint_interval"),
+        checkpoint_interval=interval,
     )
     title = f"{plan.game}: {plan.learner}, seed {plan.seed}"
     return _do(title, out, progress, lambda watch: train(spec, watch))
@@ -74,7 +74,8 @@ def run(words: Sequence[str]) -> int:
 
 def _go_on(given: Words) -> int:
     """Goes on with the run that `--resume` names."""
-    from rllib_lase.run_schema import RunError, latest_checkpoint
+    from rllib_lase.run_checkpoints import find_checkpoint
+    from rllib_lase.run_schema import RunError
     from rllib_lase.runs import RunFolder
 
     out = Path(given.values["resume"])
@@ -86,7 +87,7 @@ def _go_on(given: Words) -> int:
     ]
     try:
         run_folder = RunFolder.open(out)
-        latest_checkpoint(out)
+        find_checkpoint(out)
     except RunError as error:
         raise UsageError(
             [*given.problems, *(f"--resume: {line}" for line in str(error).splitlines())]
@@ -131,8 +132,6 @@ def _options(algos: Sequence[str], game: str, optimizer: str | None) -> list[Opt
         *population_options(),
         Option("--seed", "seed of everything [0]", whole_number(0, MAX_SEED), "N", "what to train"),
         *budget_options(game),
-        Option("--checkpoint-interval", "env steps between checkpoints, which --resume, `lase crossplay` and "
-               "frozen partners take [one at the end only]", whole_number(1), "N", "where"),
         Option("--resume", "go on with the run in this folder from its latest checkpoint, as its config.json "
                "says; nothing else is given but --progress, --evaluation-episodes and --checkpoint-interval",
                str, "RUN", "where"),
@@ -143,8 +142,8 @@ def _options(algos: Sequence[str], game: str, optimizer: str | None) -> list[Opt
     ]  # fmt: skip
 
 
-def read_plan(words: Sequence[str]) -> tuple[RunPlan, Path, bool, int, str | None]:
-    """The plan of the run, its folder, whether to replace what is there, evaluation episodes, progress mode.
+def read_plan(words: Sequence[str]) -> tuple[RunPlan, Path, bool, int, int | None, str | None]:
+    """Plan, folder, whether to replace what is there, evaluation episodes, checkpoint interval, progress.
 
     Raises:
         UsageError: with everything that is wrong.
@@ -175,7 +174,8 @@ def read_plan(words: Sequence[str]) -> tuple[RunPlan, Path, bool, int, str | Non
     if given.problems:
         raise UsageError(given.problems)
     episodes = given.values.get("evaluation_episodes", EVALUATION_EPISODES)
-    return plan, out, overwrite, episodes, given.values.get("progress")
+    interval = given.values.get("checkpoint_interval")
+    return plan, out, overwrite, episodes, interval, given.values.get("progress")
 
 
 def _print_help(words: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from rllib_lase.settings import MAX_SEED
 if TYPE_CHECKING:
     from rllib_lase.runs import RunFolder
 
-RUN_OPTION = Option("RUN", "a run's folder, its --out")
+RUN_OPTION = Option("RUN", "a run's folder, its --out; or DIR@ENV_STEPS for an earlier checkpoint")
 SEED_OPTION = Option(
     "--seed", "seed of games and actions [as in the run's own evaluation]", whole_number(0, MAX_SEED), "N"
 )
@@ -29,16 +29,18 @@ def new_file(word: str) -> Path:
 
 
 def check_run(words: Words) -> tuple[RunFolder, Path] | None:
-    """The run and its latest checkpoint; problems go into the words."""
+    """The run and the checkpoint that is meant; problems go into the words."""
     if "run" not in words.values:
         words.problems.append("RUN: missing; give the --out of a run")
         return None
-    from rllib_lase.run_schema import RunError, latest_checkpoint
+    from rllib_lase.run_checkpoints import find_checkpoint, split_checkpoint
+    from rllib_lase.run_schema import RunError
     from rllib_lase.runs import RunFolder
 
     try:
-        run_folder = RunFolder.open(words.values["run"])
-        return run_folder, latest_checkpoint(run_folder.path)
+        folder, env_steps = split_checkpoint(words.values["run"])
+        run_folder = RunFolder.open(folder)
+        return run_folder, find_checkpoint(run_folder.path, env_steps)
     except RunError as error:
         words.problems += [f"RUN: {line}" for line in str(error).splitlines()]
         return None

@@ -13,7 +13,8 @@ from torch import Tensor, as_tensor
 from rllib_lase.policies.policy import PolicyError, TrainedPolicy
 from rllib_lase.registry import STOCK
 from rllib_lase.rllib.checkpoints import ALGORITHM_KIND, MANIFEST, CheckpointError, load_tree
-from rllib_lase.run_schema import RunError, check_config, latest_checkpoint, read_json
+from rllib_lase.run_checkpoints import find_checkpoint
+from rllib_lase.run_schema import RunError, check_config, read_json
 from rllib_lase.settings import suggestion
 
 #: Where an export keeps its policies, and their kind.
@@ -61,7 +62,7 @@ class SavedPolicies:
 def load_policy(
     run: str | os.PathLike[str],
     agent: str = "agent_0",
-    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint: int | str | None = None,
     seed: int = 0,
 ) -> TrainedPolicy:
     """One agent of a run, a checkpoint or an export, ready to act. Needs no Ray, and starts none.
@@ -70,11 +71,11 @@ def load_policy(
         run: A run's folder (its `--out`), what `lase export` wrote, or a single checkpoint: what an
             algorithm's `save_to_path` wrote, or Tune.
         agent: Its id.
-        checkpoint: One of a run's checkpoints, by name or path; by default its newest.
+        checkpoint: One of a run's checkpoints, by the env steps of training before it; by default its latest.
         seed: Seed of the actions' draws.
 
     Raises:
-        RunError: there is no run, or no checkpoint in it.
+        RunError: there is no run, or no such checkpoint in it.
         CheckpointError: the checkpoint is damaged.
         PolicyError: there is no such agent, or the run's algorithm is one of RLlib's own.
     """
@@ -92,7 +93,7 @@ def load_policy(
     return read_run(folder, checkpoint).policy(agent, seed)
 
 
-def read_run(folder: Path, checkpoint: str | os.PathLike[str] | None = None) -> SavedPolicies:
+def read_run(folder: Path, checkpoint: int | str | None = None) -> SavedPolicies:
     """The policies of a run of ours; arguments and errors are those of `load_policy`."""
     if not (folder / "config.json").is_file():
         raise RunError(
@@ -101,10 +102,7 @@ def read_run(folder: Path, checkpoint: str | os.PathLike[str] | None = None) -> 
         )
     config = read_json(folder / "config.json")
     check_config(config, folder / "config.json")
-    path = latest_checkpoint(folder)
-    if checkpoint is not None:
-        named = folder / "checkpoints" / checkpoint
-        path = named if named.is_dir() else Path(checkpoint)
+    path = find_checkpoint(folder, checkpoint)
     if config["algo"] in STOCK:
         raise PolicyError(
             f"{folder}: {config['algo']} is RLlib's own algorithm, and so are its policies. Load one with "

@@ -28,16 +28,16 @@ class Partner:
     """A player of one seat.
 
     Attributes:
-        name: As it is written: an algorithm's id, "cooperator", "defector", "random", "run:DIR" or
-            "run:DIR:AGENT".
+        name: As it is written: an algorithm's id, "cooperator", "defector", "random", "run:RUN" or
+            "run:RUN:AGENT", in which RUN is DIR or DIR@ENV_STEPS.
         kind: Whether it learns, follows a script, or has learnt in another run.
-        folder: Of a frozen partner, its run's folder.
+        run: Of a frozen partner, its run's folder, with or without the env steps of a checkpoint.
         agent_id: Of a frozen partner, its name in that run; empty: that of the same seat.
     """
 
     name: str
     kind: PartnerKind
-    folder: str = ""
+    run: str = ""
     agent_id: str = ""
 
     @property
@@ -45,7 +45,7 @@ class Partner:
         """Short, for reports: a frozen partner without the way to its run's folder."""
         if self.kind != "frozen":
             return self.name
-        run = self.folder.rstrip("/").rpartition("/")[2]
+        run = self.run.rstrip("/").rpartition("/")[2]
         return f"{RUN_PREFIX}{run}:{self.agent_id}" if self.agent_id else f"{RUN_PREFIX}{run}"
 
     @classmethod
@@ -58,12 +58,12 @@ class Partner:
         if name in PLAYERS:
             return cls(name, "scripted")
         if name.startswith(RUN_PREFIX):
-            folder, colon, agent_id = name.removeprefix(RUN_PREFIX).rpartition(":")
+            run, colon, agent_id = name.removeprefix(RUN_PREFIX).rpartition(":")
             if not colon or "/" in agent_id:
-                folder, agent_id = name.removeprefix(RUN_PREFIX), ""
-            if not folder:
+                run, agent_id = name.removeprefix(RUN_PREFIX), ""
+            if not run:
                 raise ValueError(f"{name!r} names no folder; expected run:DIR or run:DIR:AGENT")
-            return cls(name, "frozen", folder, agent_id)
+            return cls(name, "frozen", run, agent_id)
         known = (*PLAYERS, *known_ids())
         if name not in known:
             raise ValueError(

@@ -15,7 +15,6 @@ from rllib_lase.registry import AlgorithmSpec, resolve_algorithm
 from rllib_lase.registry.seating import Partner
 from rllib_lase.rllib.checkpoints import ALGORITHM_KIND, load_tree
 from rllib_lase.rllib.config import SocialConfig
-from rllib_lase.run_schema import latest_checkpoint
 from rllib_lase.runs import RunFolder
 from rllib_lase.settings import setting_names
 from rllib_lase.social.hook import POLICY, JointSpaces
@@ -37,15 +36,15 @@ class FrozenPolicy:
 
     @classmethod
     def load(cls, partner: Partner, seat: int) -> FrozenPolicy:
-        """The policy that a frozen partner in a seat means, from the last checkpoint of its run.
+        """The policy that a frozen partner in a seat means.
 
         Raises:
             RunError: if there is no such run, agent or checkpoint.
             CheckpointError: if its checkpoint is damaged.
         """
-        run, agent_id = frozen_agent(partner, seat)
+        run, checkpoint, agent_id = frozen_agent(partner, seat)
         position = run.agent_ids.index(agent_id)
-        saved = load_tree(latest_checkpoint(run.path), kind=ALGORITHM_KIND)
+        saved = load_tree(checkpoint, kind=ALGORITHM_KIND)
         modules = saved["learner"][COMPONENT_RL_MODULE]
         if agent_id not in modules:  # frozen there already
             name = run.config["population"][position]

@@ -77,7 +77,7 @@ class PopulationConfig(SocialConfig):
         Args:
             seats: One name per agent, by agent id or in the agents' order: an algorithm's id (`lase`, `a2c`,
                 ...), `cooperator`, `defector`, `random`, or `run:DIR` or `run:DIR:AGENT` for an agent of an
-                earlier run.
+                earlier run's latest checkpoint, `run:DIR@ENV_STEPS` of another one.
             switches: Changes of players who do not learn: `STEPS:SEAT=FROM->TO`, `STEPS:SEAT=leave`,
                 `STEPS:SEAT=return`. Steps are env steps of the training.
             shuffle_seats: Whether players change places in the game with every episode.

@@ -130,7 +130,7 @@ def test_a_damaged_export_or_a_wrong_question_to_it_is_refused(exported):
     with pytest.raises(PolicyError, match=r"no agent 'agent_9': did you mean 'agent_\d'\?"):
         rllib_lase.load_policy(exported, "agent_9")
     with pytest.raises(PolicyError, match="is no run that has several checkpoints"):
-        rllib_lase.load_policy(exported, checkpoint="env_steps_000099840")
+        rllib_lase.load_policy(exported, checkpoint=99840)
     structure = exported / "policies" / "structure.json"
     structure.write_text(structure.read_text().replace("99840", "99841"))
     with pytest.raises(CheckpointError, match=r"structure\.json: its SHA-256"):

@@ -177,10 +177,10 @@ def test_the_newest_checkpoint_is_loaded_unless_another_is_named(tmp_path):
         return rllib_lase.load_policy(tmp_path, **kwargs)._actor._nets[0].fc.out_features
 
     assert fc() == 32
-    assert fc(checkpoint="env_steps_000001000") != 32
-    assert fc(checkpoint=tmp_path / "checkpoints" / "env_steps_000002000") == 32
-    with pytest.raises(CheckpointError, match=r"env_steps_3.*missing"):
-        fc(checkpoint="env_steps_3")
+    assert fc(checkpoint=1000) != 32
+    assert fc(checkpoint=2000) == 32
+    with pytest.raises(RunError, match=r"no checkpoint 'foo'. It has those after 1000, 2000 env steps"):
+        fc(checkpoint="foo")
 
 
 def test_a_single_checkpoint_is_loaded_too_also_one_of_tunes(tmp_path):
@@ -193,7 +193,7 @@ def test_a_single_checkpoint_is_loaded_too_also_one_of_tunes(tmp_path):
         obs = policies[0].observation_space.sample()
         assert len({policy.act(obs) for policy in policies}) == 1
     with pytest.raises(PolicyError, match=r"is no run that has several checkpoints"):
-        rllib_lase.load_policy(checkpoint, checkpoint="env_steps_1")
+        rllib_lase.load_policy(checkpoint, checkpoint=1)
 
 
 def test_what_cannot_be_loaded_is_told_with_its_cure(tmp_path):

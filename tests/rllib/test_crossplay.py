@@ -320,7 +320,13 @@ def test_a_whole_cross_play_leaves_tables_a_picture_and_what_repeats_it(
     returns = matrix(pd.read_parquet(tmp_path / "a" / "pairings.parquet"), "reward")
     assert list(returns.index) == names
     assert returns.notna().all(axis=None)
-    assert len(pd.read_parquet(tmp_path / "a" / "crossplay.parquet")) == 3 + 2 * 6
+    sides = pd.read_parquet(tmp_path / "a" / "crossplay.parquet")
+    assert len(sides) == 3 + 2 * 6
+    last = {run.path.name: run.summary()["env_steps"] for run in runs}
+    assert list(sides["opponent_run"]) == list(sides["opponent"])
+    assert [last.get(name) for name in sides["run"]] == [
+        *sides["checkpoint"].astype(object).replace(pd.NA, None)
+    ]
     assert len(pd.read_parquet(tmp_path / "a" / "episodes.parquet")) == (3 + 6) * 8 * 2
     described = read_json(tmp_path / "a" / "crossplay.json")
     assert [player["name"] for player in described["players"]] == names

@@ -26,7 +26,8 @@ from rllib_lase.run_rows import evaluation_summary
 from rllib_lase.runs import RunFolder
 from rllib_lase.settings import SettingsError
 from rllib_lase.train_spec import TrainSpec
-from rllib_lase.training import train, trained_players
+from rllib_lase.trained_players import trained_players
+from rllib_lase.training import train
 
 SMALL = {
     "num_envs_per_env_runner": 4,

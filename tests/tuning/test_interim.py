@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from rllib_lase.rllib.session import ray_session
-from rllib_lase.run_schema import RunError, latest_checkpoint
+from rllib_lase.run_checkpoints import find_checkpoint
+from rllib_lase.run_schema import RunError
 from rllib_lase.runs import RunFolder
 from rllib_lase.settings import SettingsError
 from rllib_lase.train_spec import TrainSpec
@@ -69,7 +70,7 @@ def test_a_run_that_was_cut_off_goes_on_in_its_own_folder_as_if_nothing_had_happ
         with pytest.raises(_CutOff):
             train(spec("parts"), cut_off)
         assert RunFolder.open(tmp_path / "parts").progress()["iteration"].tolist() == [1, 2, 3, 4]
-        assert latest_checkpoint(tmp_path / "parts").name == "env_steps_000000600"
+        assert find_checkpoint(tmp_path / "parts").name == "env_steps_000000600"
         parts = resume(tmp_path / "parts", evaluation_episodes=4, checkpoint_interval=300)
         with pytest.raises(RunError, match="is finished; there is nothing to go on with"):
             resume(tmp_path / "parts")
