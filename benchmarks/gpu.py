@@ -4,14 +4,14 @@ Run:
 
     OMP_NUM_THREADS=1 PYTHONHASHSEED=0 python -m benchmarks.gpu --json gpu.json
 
-A minute on a CPU, less on a GPU; `--device` chooses, a GPU if there is one. The networks are those of Cleanup
-5x5 windows (conv16-conv32-fc128, one per agent), the data are random, and neither a game nor our learner
-runs: only the networks' time is measured. "sampling" is a forward pass of all agents without gradients,
-"training" a forward and backward pass of a simple loss with an Adam step. In a run only learning can be on a
-GPU; acting is on the CPU. On a GPU each figure comes with the share of the time in which it worked (the
-kernels' time that torch.profiler sees in one more call, over the wall time of a call); on a CPU that is left
-out. Last, a check that bf16 learns as fp32 does: the same policy learns the same labels in both, and the
-accuracies are reported.
+A minute on a CPU, less on a GPU; `--device` chooses, a GPU if there is one. The networks are those of
+Cleanup 5x5 windows (conv16-conv32-fc128, one per agent), the data are random, and neither a game nor our
+learner runs: only the networks' time is measured. "sampling" is a forward pass of all agents without
+gradients, "training" a forward and backward pass of a simple loss with an Adam step. In a run learning is
+on a GPU with num_gpus_per_learner, acting with num_gpus_per_env_runner; games step on the CPU. On a GPU
+each figure comes with the share of the time in which it worked (the kernels' time that torch.profiler sees
+in one more call, over the wall time of a call); on a CPU that is left out. Last, a check that bf16 learns
+as fp32 does: the same policy learns the same labels in both, and the accuracies are reported.
 """
 
 from __future__ import annotations

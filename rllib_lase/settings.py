@@ -49,6 +49,7 @@ class Settings:
     num_env_runners: int = setting(0, "remote sampling actors; 0 samples in this process", minimum=0)
     num_envs_per_env_runner: int = setting(32, "copies of the game that one runner steps at once", minimum=1)
     rollout_fragment_length: int = setting(50, "steps of each copy in one sample-update round", minimum=1)
+    num_gpus_per_env_runner: float = setting(0, "GPUs of each env runner; 0 acts on the CPU", minimum=0)
     num_learners: int = setting(
         0, "learner actors, each with its share of the copies; 0 learns in this process", minimum=0
     )

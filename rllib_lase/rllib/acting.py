@@ -21,10 +21,15 @@ MAX_DENSE_ELEMENTS = 65_536
 
 
 class GroupActor:
-    """Policies of equal shape, one per agent, evaluated together without gradients."""
+    """Policies of equal shape, one per agent, evaluated together without gradients, where they are.
+
+    Attributes:
+        device: Of the networks, and of what is given and returned.
+    """
 
     def __init__(self, nets: Sequence[PolicyNet], obs_shape: tuple[int, ...]) -> None:
         self._nets = nets
+        self.device = device_of(nets[0])
         self._obs_shape = obs_shape
         self._dense = _dense_sizes(nets[0], obs_shape)
         self.refresh()
@@ -92,6 +97,11 @@ class GroupActor:
         return torch.stack(heads), torch.stack(states) if states else None
 
 
+def device_of(net: nn.Module) -> torch.device:
+    """Where a network's parameters are."""
+    return next(net.parameters()).device
+
+
 def _dense_sizes(net: PolicyNet, obs_shape: tuple[int, ...]) -> bool:
     """Whether every convolution of `net` is small enough to be expanded."""
     shape = obs_shape
@@ -117,7 +127,7 @@ def _expanded(convs: Sequence[nn.Conv2d], shape: tuple[int, ...]) -> tuple[Tenso
     """Linear layers (weights, biases) that equal valid 3x3 convolutions on flattened images of `shape`."""
     kernels = torch.stack([conv.weight.flatten() for conv in convs])
     padded = torch.cat([kernels, kernels.new_zeros(len(convs), 1)], 1)
-    index = _expansion(convs[0].weight.shape[0], *shape).to(kernels.device)
+    index = _expansion(convs[0].weight.shape[0], *shape, kernels.device)
     weight = padded.index_select(1, index.flatten()).unflatten(1, tuple(index.shape))
     positions = index.shape[1] // convs[0].weight.shape[0]
     bias = torch.stack([cast(Tensor, conv.bias) for conv in convs]).repeat_interleave(positions, 1)
@@ -125,7 +135,7 @@ def _expanded(convs: Sequence[nn.Conv2d], shape: tuple[int, ...]) -> tuple[Tenso
 
 
 @lru_cache(maxsize=32)
-def _expansion(out_channels: int, in_channels: int, height: int, width: int) -> Tensor:
+def _expansion(out_channels: int, in_channels: int, height: int, width: int, device: torch.device) -> Tensor:
     """`(inputs, outputs)`: which kernel entry connects them; the entry past the end stands for 0."""
     kernel = torch.arange(out_channels * in_channels * 9).view(out_channels, in_channels, 3, 3)
     rows, columns = height - 2, width - 2
@@ -133,4 +143,4 @@ def _expansion(out_channels: int, in_channels: int, height: int, width: int) -> 
     for row in range(rows):
         for column in range(columns):
             index[:, row, column, :, row : row + 3, column : column + 3] = kernel
-    return index.view(out_channels * rows * columns, -1).T.contiguous()
+    return index.view(out_channels * rows * columns, -1).T.contiguous().to(device)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 import ray
-import torch
 from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.core import COMPONENT_OPTIMIZER, COMPONENT_RL_MODULE
 from ray.rllib.core.learner.training_data import TrainingData
@@ -21,6 +20,7 @@ from rllib_lase.rllib.checkpoints import ALGORITHM_KIND, CheckpointError, load_t
 from rllib_lase.rllib.config import SocialConfig
 from rllib_lase.rllib.env_runner import BatchedEnvRunner
 from rllib_lase.rllib.episode_account import FinishedEpisodes
+from rllib_lase.rllib.gpus import refuse_missing_gpus
 from rllib_lase.rllib.iteration_report import IterationReport, SocialMetrics
 from rllib_lase.rllib.learner import SOCIAL_STATE
 from rllib_lase.rllib.learner_report import merge_reports
@@ -28,7 +28,6 @@ from rllib_lase.rllib.sampling import RemoteSampling
 from rllib_lase.rllib.schedules import Schedules
 from rllib_lase.rllib.session import warn_about_hash_seed
 from rllib_lase.rollout import JointRollout
-from rllib_lase.settings import SettingsError
 from rllib_lase.social.hook import LearntRewards
 
 _LEARNER_PARTS = (COMPONENT_RL_MODULE, COMPONENT_OPTIMIZER, SOCIAL_STATE)
@@ -60,10 +59,7 @@ class SocialAlgorithm(Algorithm):
     def setup(self, config: Any) -> None:
         """Builds runners and learner; in one process they share one module."""
         warn_about_hash_seed()
-        if config.num_gpus_per_learner and not config.num_learners and not torch.cuda.is_available():
-            raise SettingsError(
-                ["num_gpus_per_learner: torch sees no GPU here (or is its CPU build); leave it at 0"]
-            )
+        refuse_missing_gpus(config.settings())
         super().setup(config)
         self._settings = self.config.settings()
         self._schedules = Schedules(self._settings)
@@ -83,14 +79,14 @@ class SocialAlgorithm(Algorithm):
         return self.learner_group if isinstance(self.learner_group, AgentNodes) else None
 
     def _share_module(self) -> None:
-        """A runner acts with the learner's own module where both are in one process: nothing is ever copied.
+        """A runner acts with the learner's own module on the same device of one process: nothing is copied.
 
         Agents that are divided among actors act there.
         """
         runner, learner = self._local_runner(), self.learner_group._learner
         if runner is not None and runner.env is not None and self._nodes is not None:
             runner.act_by(self._nodes.policies(runner.env))
-        if runner is not None and learner is not None and learner.device.type == "cpu":
+        if runner is not None and learner is not None and learner.device == runner.device:
             runner.use_module(learner.module)
 
     @property

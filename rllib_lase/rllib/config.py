@@ -23,7 +23,7 @@ from ray.rllib.utils.annotations import override
 from mixed_motive import GAMES
 from rllib_lase.defaults import default_settings
 from rllib_lase.registry import ALGORITHMS, AlgorithmSpec
-from rllib_lase.registry.mixing import population_spec
+from rllib_lase.registry.mixing import game_parameters, population_spec
 from rllib_lase.rllib.added_actions import with_added_actions
 from rllib_lase.rllib.checkpoints import CheckpointError
 from rllib_lase.rllib.config_checks import division_problems, refuse_continuous, refuse_different_spaces
@@ -38,7 +38,12 @@ from rllib_lase.settings import MAX_SEED, Optimizer, Settings, SettingsError, se
 from rllib_lase.social.hook import JointSpaces, SocialHook
 
 #: Settings that belong to `.env_runners()`; all others belong to `.training()`.
-_RUNNER_SETTINGS = ("num_env_runners", "num_envs_per_env_runner", "rollout_fragment_length")
+_RUNNER_SETTINGS = (
+    "num_env_runners",
+    "num_envs_per_env_runner",
+    "rollout_fragment_length",
+    "num_gpus_per_env_runner",
+)
 
 #: Settings that belong to `.learners()`.
 _LEARNER_SETTINGS = ("num_learners", "num_gpus_per_learner")
@@ -96,7 +101,9 @@ class SocialConfig(AlgorithmConfig):
                 f"leave it out, or choose one of {', '.join(NETWORK_ENCODINGS)}"
             )
         errors += self.further_problems()
-        errors += division_problems(self.algo_id, self.hook_class, settings)
+        game = game_parameters(self.env, self.env_config) if isinstance(self.env, str) else None
+        num_agents = None if game is None else game.num_agents
+        errors += division_problems(self.algo_id, self.hook_class, settings, num_agents)
         reason = self.spec.unsupported(self.env, self.env_config) if isinstance(self.env, str) else None
         if reason:
             errors.append(f"env: {self.algo_id} cannot play {self.env}: {reason}")
@@ -330,10 +337,11 @@ class SocialConfig(AlgorithmConfig):
         config.take_over(saved)
         config.environment(saved["env"], env_config=saved["env_config"]).debugging(seed=saved["seed"])
         settings = dict(saved["settings"])
-        config.env_runners(**{key: settings.pop(key) for key in _RUNNER_SETTINGS})
+        config.env_runners(**{key: settings.pop(key) for key in _RUNNER_SETTINGS if key in settings})
         settings["num_learners"] = saved["num_learners"]
         if not torch.cuda.is_available():  # trained on a GPU, used where there is none
             settings["num_gpus_per_learner"] = 0
+            config.env_runners(num_gpus_per_env_runner=0)
         config.training(**settings)
         return config
 

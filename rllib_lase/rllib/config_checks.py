@@ -7,12 +7,24 @@ from rllib_lase.settings import Settings, SettingsError
 from rllib_lase.social.hook import JointSpaces, SocialHook
 
 
-def division_problems(algo_id: str, hook_class: type[SocialHook], settings: Settings) -> list[str]:
-    """Why agents cannot be divided among actors, or rollouts among learners, if they should be."""
-    return _actor_problems(algo_id, hook_class, settings) + _learner_problems(algo_id, hook_class, settings)
+def division_problems(
+    algo_id: str, hook_class: type[SocialHook], settings: Settings, num_agents: int | None = None
+) -> list[str]:
+    """Why agents cannot be divided among actors, or rollouts among learners, if they should be.
+
+    Args:
+        algo_id: The algorithm.
+        hook_class: Its preference.
+        settings: Its settings.
+        num_agents: How many agents there are; None where only the running environment knows.
+    """
+    actors = _actor_problems(algo_id, hook_class, settings, num_agents)
+    return actors + _learner_problems(algo_id, hook_class, settings)
 
 
-def _actor_problems(algo_id: str, hook_class: type[SocialHook], settings: Settings) -> list[str]:
+def _actor_problems(
+    algo_id: str, hook_class: type[SocialHook], settings: Settings, num_agents: int | None
+) -> list[str]:
     count = settings.decentralised_learners
     if count == 0:
         return []
@@ -23,6 +35,17 @@ def _actor_problems(algo_id: str, hook_class: type[SocialHook], settings: Settin
         problems.append(f"{name}: agents act where they learn; leave num_env_runners at 0")
     if settings.num_learners:
         problems.append(f"{name}: the actors are the learners; leave num_learners at 0")
+    problems += [
+        f"{gpus}: {getattr(settings, gpus):g} asked for, but with {name}={count} the actors act and learn "
+        f"on the CPU; leave {gpus} or {name} at 0"
+        for gpus in ("num_gpus_per_env_runner", "num_gpus_per_learner")
+        if getattr(settings, gpus)
+    ]
+    if num_agents is not None and count > num_agents:
+        problems.append(
+            f"{name}: {count} actors for {num_agents} agents, and each needs at least one; choose at most "
+            f"{num_agents}"
+        )
     reason = hook_class.decentralisation_problem(settings)
     if reason:
         problems.append(f"{name}: {algo_id} cannot be decentralised: {reason}")

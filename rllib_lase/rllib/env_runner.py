@@ -30,6 +30,7 @@ from rllib_lase.rllib.episode_account import EpisodeAccount, FinishedEpisodes
 from rllib_lase.rllib.episodes import EpisodeCarry, to_multi_agent_episodes
 from rllib_lase.rllib.fragment import Fragment, empty_obs
 from rllib_lase.rllib.game_env import make_joint_env
+from rllib_lase.rllib.gpus import acting_device
 from rllib_lase.rllib.joint_env import EnvironmentFault, JointEnv
 from rllib_lase.rllib.policies import JointPolicy, RLlibPolicies
 from rllib_lase.rllib.runner_contract import log_sampling, refuse_unsupported
@@ -45,7 +46,8 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
 
     Attributes:
         env: The copies, or None on a driver whose runners are remote.
-        module: The policies. In one process with the learner it is the learner's own module.
+        module: The policies. On one device with the learner, in its process, it is the learner's own module.
+        device: Where they act.
         num_envs: B.
     """
 
@@ -80,6 +82,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         self._reported = FinishedEpisodes.join([])
         self._steps = self._agent_steps = 0
         refuse_unsupported(config)
+        self.device = acting_device(config, self.worker_index, self.num_workers)
         self.make_env()
         self.make_module()
 
@@ -113,10 +116,14 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         if self.env is None:
             return
         spec = self.config.get_multi_rl_module_spec(spaces=self.get_spaces(), inference_only=True)
-        self.use_module(spec.build())
+        module = spec.build()
+        for module_id in module.keys():  # noqa: SIM118 - a MultiRLModule is no dict
+            if isinstance(module[module_id], torch.nn.Module):
+                module[module_id].to(self.device)
+        self.use_module(module)
 
     def use_module(self, module: MultiRLModule) -> None:
-        """Acts with `module` from now on; in one process it is the learner's own: nothing is copied."""
+        """Acts with `module`, which is on this runner's device, from now on."""
         self.module = module
         if self.env is None:
             return
@@ -372,7 +379,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
             "lane_steps": self._lane_steps,
             "starts": self._starts,
             "env": env_state,
-            "recurrent": None if self._state is None else self._state.numpy(),
+            "recurrent": None if self._state is None else self._state.cpu().numpy(),
             "account": self._account.get_state(),
         }
 
@@ -387,7 +394,8 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
             return
         self._last_obs = [block[:, 0] for block in empty_obs(self.env, 1)]
         self.env.set_state(state["env"], self._last_obs)
-        self._state = None if state["recurrent"] is None else torch.as_tensor(np.array(state["recurrent"]))
+        recurrent = state["recurrent"]
+        self._state = None if recurrent is None else torch.as_tensor(np.array(recurrent), device=self.device)
         self._account.set_state(state["account"])
         self._needs_reset = False
 

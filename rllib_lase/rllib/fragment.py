@@ -115,7 +115,7 @@ class Fragment:
                     indices=members,
                     obs=self._blocks[g],
                     final_obs=_join(self._final_obs[g], env.final_obs[g]),
-                    state_in=None if state_in is None else state_in[list(members)].numpy(),
+                    state_in=None if state_in is None else state_in[list(members)].cpu().numpy(),
                 )
                 for g, members in enumerate(env.groups)
             ),

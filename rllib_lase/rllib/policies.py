@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from ray.rllib.core.columns import Columns
 from ray.rllib.core.rl_module.multi_rl_module import MultiRLModule
 from ray.rllib.core.rl_module.rl_module import RLModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from rllib_lase.core.distributions import behaviour_probs, gaussian_draws, gaussian_logp, sample_actions
 from rllib_lase.networks import PolicyNet
-from rllib_lase.rllib.acting import GroupActor
+from rllib_lase.rllib.acting import GroupActor, device_of
 from rllib_lase.rllib.joint_env import JointEnv
 from rllib_lase.rllib.modules import SocialModule
 
@@ -49,7 +49,9 @@ class ActingSpaces(Protocol):
 class JointPolicy(abc.ABC):
     """Chooses all agents' actions in all copies of one runner.
 
-    What is not overridden is that of policies without weights, memory and values of their own here.
+    What is not overridden is that of policies without weights, memory and values of their own here. Policies
+    act on the device of their networks, where recurrent states are, too; all else is given and returned as
+    arrays.
 
     Attributes:
         away: `(N, B)` bool, who was away when the latest actions were chosen, and so is not active; None if
@@ -168,14 +170,15 @@ class StackedPolicies(JointPolicy):
     Continuous actions are Gaussian; with an epsilon of 1 they are uniform in [-1, 1], between there is none.
 
     Args:
-        nets: Position of an agent -> its network; all are built alike but for observations and actions.
-            Actions of other agents are left alone; their values and log-probabilities are 0.
+        nets: Position of an agent -> its network; all are built alike but for observations and actions, and
+            on one device. Actions of other agents are left alone; their values and log-probabilities are 0.
         env: The copies, or what is to be known of them.
     """
 
     def __init__(self, nets: Mapping[int, PolicyNet], env: ActingSpaces) -> None:
         self._env = env
         self._state_size = state_size(next(iter(nets.values()))) if nets else 0
+        self.device = device_of(next(iter(nets.values()))) if nets else torch.device("cpu")
         self._parts: list[_Part] = []
         for group, members in enumerate(env.groups):
             sizes = {row: _head_size(env, agent) for row, agent in enumerate(members) if agent in nets}
@@ -195,7 +198,8 @@ class StackedPolicies(JointPolicy):
         """Zeros, or None for feed-forward policies."""
         if not self._state_size:
             return None
-        return torch.zeros(len(self._env.agent_ids), self._env.num_envs, self._state_size)
+        shape = (len(self._env.agent_ids), self._env.num_envs, self._state_size)
+        return torch.zeros(shape, device=self.device)
 
     def start_fragment(self, num_steps: int, epsilon: float) -> None:
         """Makes room for the heads."""
@@ -204,7 +208,8 @@ class StackedPolicies(JointPolicy):
         if self._env.action_shape and 0 < epsilon < 1:
             raise ValueError("continuous actions have no epsilon mixture; leave epsilon at 0")
         self._heads = [
-            torch.empty(num_steps + 1, len(part.agents), copies, part.head_size + 1) for part in self._parts
+            torch.empty(num_steps + 1, len(part.agents), copies, part.head_size + 1, device=self.device)
+            for part in self._parts
         ]
 
     def act(
@@ -217,19 +222,23 @@ class StackedPolicies(JointPolicy):
     ) -> Tensor | None:
         """One pass per part."""
         after = None if state is None else torch.zeros_like(state)
-        draws = torch.from_numpy(uniform)
+        draws, seen = self._here(uniform), [self._here(block) for block in obs]
         for part, stored in zip(self._parts, self._heads, strict=True):
-            heads, next_state = self._forward(part, obs, state)
+            heads, next_state = self._forward(part, seen, state)
             stored[t] = heads
             whole = len(part.agents) == len(self._env.agent_ids)
             chosen = self._draw(heads[..., :-1], draws if whole else draws[part.agents])
             if whole:
-                actions_out[:] = chosen.numpy()
+                actions_out[:] = chosen.cpu().numpy()
             else:
-                actions_out[part.agents] = chosen.numpy()
+                actions_out[part.agents] = chosen.cpu().numpy()
             if after is not None and next_state is not None:
                 after[part.agents] = next_state
         return after
+
+    def _here(self, values: NDArray[Any]) -> Tensor:
+        """An array on the device; on the CPU nothing is copied."""
+        return torch.from_numpy(values).to(self.device)
 
     def _draw(self, inputs: Tensor, uniform: Tensor) -> Tensor:
         """Actions `(n, B)` or `(n, B, D)` of agents with these `action_dist_inputs`."""
@@ -243,17 +252,15 @@ class StackedPolicies(JointPolicy):
             logp = behaviour_probs(inputs, self._epsilon).log()
             return logp.gather(-1, actions.unsqueeze(-1)).squeeze(-1)
         if self._epsilon:
-            return torch.full(actions.shape[:-1], -actions.shape[-1] * math.log(2))
+            return actions.new_full(actions.shape[:-1], -actions.shape[-1] * math.log(2))
         return gaussian_logp(inputs, actions)
 
     def _forward(
-        self, part: _Part, obs: Sequence[NDArray[Any]], state: Tensor | None
+        self, part: _Part, obs: Sequence[Tensor], state: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         members = obs[part.group]
         block = members if len(part.rows) == len(members) else members[part.rows]
-        heads: tuple[Tensor, Tensor | None] = part.actor(
-            torch.from_numpy(block), None if state is None else state[part.agents]
-        )
+        heads: tuple[Tensor, Tensor | None] = part.actor(block, None if state is None else state[part.agents])
         return heads
 
     def finish_fragment(
@@ -263,19 +270,21 @@ class StackedPolicies(JointPolicy):
         agents_total, steps, copies = actions.shape[:3]
         vf_preds = np.zeros((agents_total, steps + 1, copies), np.float32)
         action_logp = np.zeros((agents_total, steps, copies), np.float32)
+        seen = [self._here(block) for block in last_obs]
         for part, heads in zip(self._parts, self._heads, strict=True):
-            heads[steps] = self._forward(part, last_obs, state)[0]
-            vf_preds[part.agents] = heads[..., -1].transpose(0, 1).numpy()
-            taken = torch.from_numpy(actions[part.agents]).transpose(0, 1)
+            heads[steps] = self._forward(part, seen, state)[0]
+            vf_preds[part.agents] = heads[..., -1].transpose(0, 1).cpu().numpy()
+            taken = self._here(actions[part.agents]).transpose(0, 1)
             logp = self._logp(heads[:steps, ..., :-1], taken)
-            action_logp[part.agents] = logp.transpose(0, 1).numpy()
+            action_logp[part.agents] = logp.transpose(0, 1).cpu().numpy()
         return vf_preds, action_logp
 
     def values(self, obs: Sequence[NDArray[Any]], state: Tensor | None) -> NDArray[np.float32]:
         """The critics' heads."""
         out = np.zeros((len(self._env.agent_ids), obs[0].shape[1]), np.float32)
+        seen = [self._here(block) for block in obs]
         for part in self._parts:
-            out[part.agents] = self._forward(part, obs, state)[0][..., -1].numpy()
+            out[part.agents] = self._forward(part, seen, state)[0][..., -1].cpu().numpy()
         return out
 
 
@@ -296,6 +305,8 @@ class RLlibPolicies(JointPolicy):
             )
         self._env = env
         self._modules = [module[module_of(agent_id)] for agent_id in env.agent_ids]
+        parameters = (next(each.parameters(), None) for each in self._modules if isinstance(each, nn.Module))
+        self._device = next((each.device for each in parameters if each is not None), torch.device("cpu"))
         self._places = {
             agent: (g, row) for g, group in enumerate(env.groups) for row, agent in enumerate(group)
         }
@@ -307,7 +318,7 @@ class RLlibPolicies(JointPolicy):
         self._uniform_only = epsilon == 1
         copies = self._env.num_envs
         self._logits = [
-            np.empty((num_steps, copies, _num_actions(self._env, agent)), np.float32)
+            torch.empty(num_steps, copies, _num_actions(self._env, agent), device=self._device)
             for agent in range(len(self._modules))
         ]
 
@@ -320,12 +331,14 @@ class RLlibPolicies(JointPolicy):
         actions_out: NDArray[Any],
     ) -> Tensor | None:
         """One `forward_exploration` per agent."""
+        seen = [torch.from_numpy(block).to(self._device) for block in obs]
+        draws = torch.from_numpy(uniform).to(self._device)
         for agent, module in enumerate(self._modules):
             group, row = self._places[agent]
-            logits = self._logits_of(module, torch.from_numpy(obs[group][row]).float())
-            self._logits[agent][t] = logits.numpy()
+            logits = self._logits_of(module, seen[group][row].float())
+            self._logits[agent][t] = logits
             probs = behaviour_probs(logits, float(self._uniform_only))
-            actions_out[agent] = sample_actions(probs, torch.from_numpy(uniform[agent])).numpy()
+            actions_out[agent] = sample_actions(probs, draws[agent]).cpu().numpy()
         return state
 
     def _logits_of(self, module: RLModule, obs: Tensor) -> Tensor:
@@ -340,10 +353,9 @@ class RLlibPolicies(JointPolicy):
         agents, steps, copies = actions.shape
         action_logp = np.empty((agents, steps, copies), np.float32)
         for agent in range(agents):
-            logp = torch.from_numpy(self._logits[agent]).log_softmax(-1)
-            action_logp[agent] = (
-                logp.gather(-1, torch.from_numpy(actions[agent]).unsqueeze(-1)).squeeze(-1).numpy()
-            )
+            taken = torch.from_numpy(actions[agent]).to(self._device).unsqueeze(-1)
+            logp = self._logits[agent].log_softmax(-1).gather(-1, taken)
+            action_logp[agent] = logp.squeeze(-1).cpu().numpy()
         return np.zeros((agents, steps + 1, copies), np.float32), action_logp
 
     def extra_model_outputs(self) -> dict[str, NDArray[Any]]:
@@ -353,7 +365,7 @@ class RLlibPolicies(JointPolicy):
             raise ValueError(
                 f"RLlib's own algorithms on BatchedEnvRunner need equally many actions for all, found {sizes}"
             )
-        return {Columns.ACTION_DIST_INPUTS: np.stack(self._logits)}
+        return {Columns.ACTION_DIST_INPUTS: torch.stack(self._logits).cpu().numpy()}
 
 
 def _head_size(env: ActingSpaces, agent: int) -> int:

@@ -64,10 +64,11 @@ class FrozenPlayer(SeatPlayer):
     ) -> tuple[NDArray[Any], Tensor | None]:
         """Sampled actions."""
         own = None if state is None else state.unsqueeze(0)
-        heads, after = self._actor(torch.from_numpy(obs).unsqueeze(0), own)
-        draws = torch.from_numpy(uniform).unsqueeze(0)
+        device = self._actor.device
+        heads, after = self._actor(torch.from_numpy(obs).to(device).unsqueeze(0), own)
+        draws = torch.from_numpy(uniform).to(device).unsqueeze(0)
         actions = draw_actions(heads[..., :-1], draws, continuous=self._continuous)
-        return actions[0].numpy(), None if after is None else after[0]
+        return actions[0].cpu().numpy(), None if after is None else after[0]
 
 
 class ScriptedPlayer(SeatPlayer):
@@ -135,7 +136,7 @@ class SeatedPolicies(JointPolicy):
                 partner: (
                     ScriptedPlayer(partner.name, env, seat, seed)
                     if partner.kind == "scripted"
-                    else FrozenPlayer(frozen[seat, partner], env, seat)
+                    else FrozenPlayer(frozen[seat, partner].to(self._learners.device), env, seat)
                 )
                 for partner in seating.candidates(seat)
             }
@@ -159,7 +160,8 @@ class SeatedPolicies(JointPolicy):
         """Zeros, or None if nobody is recurrent. States smaller than the largest are padded."""
         if not self._state_size:
             return None
-        return torch.zeros(len(self._env.agent_ids), self._env.num_envs, self._state_size)
+        shape = (len(self._env.agent_ids), self._env.num_envs, self._state_size)
+        return torch.zeros(shape, device=self._learners.device)
 
     def learners_state(self, state: Tensor | None) -> Tensor | None:
         """Without the padding that frozen players need."""
@@ -226,7 +228,7 @@ class SeatedPolicies(JointPolicy):
         """The seat's recurrent state, zeros where somebody has just sat down."""
         stayed = sitting == self._latest.get(seat, sitting)
         self._latest[seat] = sitting
-        return state[seat] * torch.from_numpy(stayed).unsqueeze(-1)
+        return state[seat] * torch.from_numpy(stayed).to(state.device).unsqueeze(-1)
 
     def finish_fragment(
         self, last_obs: Sequence[NDArray[Any]], state: Tensor | None, actions: NDArray[Any]

@@ -95,16 +95,22 @@ def resources(config: Mapping[str, Any]) -> tune.PlacementGroupFactory:
     """A trial's cores and GPUs, on one node.
 
     Returns:
-        A bundle of one core for the trial's process and one for each that it starts. GPUs are in the
-        learners' bundles, or in the first one where the trial's process learns itself.
+        A bundle of one core for the trial's process and one for each that it starts: env runners first,
+        learners last. GPUs are in the bundles of who acts or learns on them; a trial's process that does both
+        itself does it on one GPU.
     """
     job = train_spec(config, Path()).job()
     settings = {**job.config.get("rllib", {}), **job.config["settings"]}
-    learners = settings["num_learners"]
-    gpus = settings.get("num_gpus_per_learner", 0)  # no setting of RLlib's own algorithms
+    runners, learners = settings["num_env_runners"], settings["num_learners"]
     bundles = [{"CPU": 1.0} for _ in range(1 + job.num_actors)]
-    for bundle in bundles[-learners:] if learners else bundles[:1]:
-        bundle |= {"GPU": float(gpus)} if gpus else {}
+    users = {
+        "num_gpus_per_env_runner": bundles[1 : 1 + runners] if runners else bundles[:1],
+        "num_gpus_per_learner": bundles[-learners:] if learners else bundles[:1],
+    }
+    for name, users_bundles in users.items():
+        gpus = float(settings.get(name, 0))  # no settings of RLlib's own algorithms
+        for bundle in users_bundles if gpus else ():
+            bundle["GPU"] = max(gpus, bundle.get("GPU", 0.0))
     return tune.PlacementGroupFactory(bundles, strategy="STRICT_PACK")
 
 

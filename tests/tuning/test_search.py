@@ -117,10 +117,16 @@ def test_a_trial_asks_for_its_cores_on_one_node(settings, cores):
             {"num_env_runners": 2, "num_learners": 2, "num_gpus_per_learner": 1},
             [{"CPU": 1}] * 3 + [{"CPU": 1, "GPU": 1}] * 2,
         ),
+        ("lase", {"num_gpus_per_env_runner": 0.5, "num_gpus_per_learner": 1}, [{"CPU": 1, "GPU": 1}]),
+        (
+            "lase",
+            {"num_env_runners": 2, "num_gpus_per_env_runner": 0.5, "num_learners": 1},
+            [{"CPU": 1}] + [{"CPU": 1, "GPU": 0.5}] * 2 + [{"CPU": 1}],
+        ),
         ("rllib:PPO", {"num_learners": 1}, [{"CPU": 1}, {"CPU": 1}]),
     ],
 )
-def test_a_trial_asks_for_gpus_where_it_learns(algo, settings, bundles):
+def test_a_trial_asks_for_gpus_where_it_acts_and_learns(algo, settings, bundles):
     search = Search(games=["cleanup"], algos=[algo], settings=settings)
     assert resources(trials(search)[0]).bundles == bundles
 
