@@ -32,7 +32,9 @@ def refused(capsys: Capture, *words: str) -> list[str]:
         ("cleanup --population lase,,a2c,a2c", "--population: expected names with commas between"),
         (
             "cleanup --population lase,coperator,random,random",
-            "--population: unknown partner 'coperator'; did you mean 'cooperator'?",
+            "--population: unknown partner 'coperator'; did you mean 'cooperator'? Known: cooperator, "
+            "defector, random, lase, lase_uniform, lase_oracle, go, ia, svo, fixed_share, independent, si, "
+            "a2c, ppo, and run:",
         ),
         (
             "cleanup --population a2c,ppo,random,random",

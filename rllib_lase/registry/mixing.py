@@ -5,30 +5,17 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType, new_class
+from types import new_class
 from typing import Any, cast
 
 import mixed_motive
 from mixed_motive.games.grid import GridGame
 from mixed_motive.params import GameParams, read_params
 from rllib_lase.registry import STOCK, AlgorithmSpec, StockSpec, resolve_algorithm
-from rllib_lase.registry.seating import Seating, Switch
+from rllib_lase.registry.seating import UNMIXABLE, Seating, Switch
 from rllib_lase.settings import Optimizer, Settings, setting_names
 
 POPULATION = "population"
-
-#: Why some algorithms learn only among their own kind.
-UNMIXABLE: Mapping[str, str] = MappingProxyType(
-    {
-        "lase_shared": "all its agents are one set of parameters, which others do not have; choose lase",
-        "lola": "it differentiates through its co-player's learning rule, which another algorithm does not "
-        "follow",
-        "lio": "it differentiates through its co-players' policies and their learning rule, which scripted, "
-        "frozen and other learning agents do not have; choose lase, whose gifts need neither",
-        "gifting": "it adds an action to every agent's, which the others cannot play; choose fixed_share, "
-        "whose gifts take no step",
-    }
-)
 
 #: Parameters that say how a game is run, not which game it is.
 _NO_PARAMETERS = ("obs", "num_threads")

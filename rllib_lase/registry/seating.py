@@ -10,16 +10,30 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 from mixed_motive.players import PLAYERS
-from rllib_lase.registry import known_ids
+from rllib_lase.registry import STOCK, known_ids
 from rllib_lase.settings import closest
 
 PartnerKind = Literal["learner", "scripted", "frozen"]
 
 RUN_PREFIX = "run:"
 LEAVE, RETURN = "leave", "return"
+
+#: Why some algorithms learn only among their own kind.
+UNMIXABLE: Mapping[str, str] = MappingProxyType(
+    {
+        "lase_shared": "all its agents are one set of parameters, which others do not have; choose lase",
+        "lola": "it differentiates through its co-player's learning rule, which another algorithm does not "
+        "follow",
+        "lio": "it differentiates through its co-players' policies and their learning rule, which scripted, "
+        "frozen and other learning agents do not have; choose lase, whose gifts need neither",
+        "gifting": "it adds an action to every agent's, which the others cannot play; choose fixed_share, "
+        "whose gifts take no step",
+    }
+)
 _SWITCH = re.compile(r"(?P<steps>[\d_]+):(?P<seat>\d+)=(?P<what>.+)")
 
 
@@ -64,8 +78,8 @@ class Partner:
             if not run:
                 raise ValueError(f"{name!r} names no folder; expected run:DIR or run:DIR:AGENT")
             return cls(name, "frozen", run, agent_id)
-        known = (*PLAYERS, *known_ids())
-        if name not in known:
+        if name not in known_ids():
+            known = (*PLAYERS, *(each for each in known_ids() if each not in UNMIXABLE and each not in STOCK))
             raise ValueError(
                 f"unknown partner {name!r}{closest(name, known) or '.'} Known: {', '.join(known)}, and "
                 "run:DIR for an agent of a run."
