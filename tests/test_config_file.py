@@ -56,6 +56,7 @@ def test_settings_of_rllibs_own_are_theirs(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ({"gaem": "cleanup"}, "gaem: unknown key; did you mean 'game'?"),
+        ({"xyzzy": 1}, "xyzzy: unknown key; choose from game, algo, optimizer, seed"),
         ({"game": "clenup"}, "unknown game 'clenup'; did you mean 'cleanup'?"),
         ({"game": "cleanup", "algo": "lsae"}, "algo: unknown algorithm 'lsae'; did you mean 'lase'?"),
         (

@@ -10,7 +10,7 @@ from typing import Any
 from rllib_lase.cli.options import Option, Words
 from rllib_lase.registry import known_ids, resolve_algorithm
 from rllib_lase.registry.stock import StockSpec
-from rllib_lase.settings import closest, unknown_settings
+from rllib_lase.settings import closest, suggestion, unknown_settings
 
 CONFIG_OPTION = Option(
     "--config",
@@ -84,7 +84,7 @@ def read_config(path: Path) -> tuple[dict[str, Any], list[str]]:
     if found:
         return {}, [f"{found[0]}: files say nothing of mixed populations; `lase train --population` has them"]
     content = {key: value for key, value in content.items() if key not in _RECORDS}
-    problems = [f"{key}: unknown key{closest(key, _KEYS)}" for key in content if key not in _KEYS]
+    problems = [f"{key}: unknown key; {suggestion(key, _KEYS)}" for key in content if key not in _KEYS]
     problems += [
         f"{key}: expected {' or '.join(_KINDS[kind] for kind in kinds)}, found {content[key]!r}"
         for key, kinds in _KEYS.items()

@@ -118,14 +118,16 @@ def read_words(words: Sequence[str], options: Sequence[Option]) -> Words:
     return result
 
 
-def print_help(command: str, description: str, options: Sequence[Option], epilog: str = "") -> None:
-    """Prints a command's help, laid out by argparse."""
+def print_help(
+    command: str, description: str, options: Sequence[Option], epilog: str = "", usage: str = ""
+) -> None:
+    """Prints a command's help, laid out by argparse; `usage` where its options do not come last."""
     parser = argparse.ArgumentParser(
         prog=command,
         description=description,
         epilog=epilog,
         add_help=False,
-        usage=f"{command} {' '.join(_usage(o) for o in options if o.is_positional)} [options]",
+        usage=usage or f"{command} {' '.join(_usage(o) for o in options if o.is_positional)} [options]",
         formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
             prog, max_help_position=36, width=110
         ),

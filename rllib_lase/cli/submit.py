@@ -23,6 +23,7 @@ _EXAMPLE = """examples:
   lase submit --storage s3://bucket/lase --detach train cleanup
   lase submit --stop JOB_ID
   lase submit --results JOB_ID --fetch home"""
+_USAGE = "lase submit [options] COMMAND ..."
 #: What makes no sense as a job.
 _NOT_A_JOB = ("submit", "doctor")
 
@@ -31,7 +32,7 @@ def run(words: Sequence[str]) -> int:
     """Runs the command; returns its exit code."""
     own, command = _split(words)
     if {"-h", "--help"} & set(own) or not words:
-        print_help("lase submit", _DESCRIPTION, _options(), _EXAMPLE)
+        print_help("lase submit", _DESCRIPTION, _options(), _EXAMPLE, _USAGE)
         return 0
     given = read_words(own, _options())
     order = _order(given, command)
@@ -112,12 +113,29 @@ def _order(given: Words, command: Sequence[str]) -> JobOrder | None:
             f"lase submit --working-dir . {' '.join(command)}"
         )
         return None
+    given.problems += _command_problems(command, folder)
     storage = values.get("storage")
     keep = not storage or "fetch" in values
     from rllib_lase.cluster.client import JobOrder
 
     env: dict[str, str] = dict(values.get("env", ()))
     return JobOrder(command, folder, env, storage, keep, values.get("cpus", 1), values.get("gpus", 0))
+
+
+def _command_problems(command: Sequence[str], folder: Path | None) -> list[str]:
+    """What is wrong with a training that names nothing but what is here, too; the folder is the cluster's."""
+    words = command[1:]
+    if command[0] != "train" or folder is not None or {"-h", "--help", "--config"} & set(words):
+        return []
+    if any(":" in word and not word.startswith("rllib:") for word in words):
+        return []  # environments and runs of the cluster's
+    from rllib_lase.cli.train import read_plan
+
+    try:
+        read_plan(words)
+    except UsageError as error:
+        return [f"train: {line}" for line in error.problems if not line.startswith("--out: ")]
+    return []
 
 
 def _is_own_file(word: str) -> bool:

@@ -103,6 +103,8 @@ def test_an_address_of_another_kind_is_said_with_the_cure(address: str) -> None:
         ("--cpus 2", "COMMAND: missing. Known: train, check, compare"),
         ("trian ipd", "COMMAND: unknown 'trian'; did you mean 'train'? Known: train"),
         ("submit train ipd", "COMMAND: unknown 'submit'"),
+        ("train ipdd", "train: unknown game 'ipdd'; did you mean 'ipd'?"),
+        ("train ipd --env-stepz 5", "train: --env-stepz: unknown option; did you mean '--env-steps'?"),
         ("--stop a train ipd", "--stop: stands alone, without another job or COMMAND, found --stop train"),
         ("--stop a --results b", "--stop: stands alone"),
         ("--working-dir nowhere train ipd", "--working-dir: expected a folder, found 'nowhere'"),
