@@ -4,7 +4,7 @@ Run:
 
     OMP_NUM_THREADS=1 PYTHONHASHSEED=0 python -m benchmarks.foreign --json foreign.json
 
-About two minutes. Both step 16 copies of the same environment, in this process with one torch thread, and
+About five minutes. Both step 16 copies of the same environment, in this process with one torch thread, and
 act with networks of the same size (one hidden layer of 64 for each agent). They take turns; every ratio is
 the median over the turns of CPU time per env step. Expect our runner to be at least twice as fast where the
 environment itself is quick, and less the more of the time the environment needs, whose step is the same work
@@ -36,7 +36,11 @@ _RLLIB = "ray.rllib.examples.envs.classes.multi_agent"
 ENVIRONMENTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "spread": ("mpe2.simple_spread_v3:parallel_env", {}),
     "tag": ("mpe2.simple_tag_v3:parallel_env", {}),
+    "speaker_listener": ("mpe2.simple_speaker_listener_v4:parallel_env", {}),
     "cart_poles": (f"{_RLLIB}:MultiAgentCartPole", {"num_agents": 4}),
+    "stateless_cart_poles": (f"{_RLLIB}:MultiAgentStatelessCartPole", {"num_agents": 4}),
+    "pendulums": (f"{_RLLIB}:MultiAgentPendulum", {"num_agents": 4}),
+    "mountain_cars": (f"{_RLLIB}:MultiAgentMountainCar", {"num_agents": 4}),
     "multiwalker": ("pettingzoo.sisl.multiwalker_v9:parallel_env", {"max_cycles": 100}),
 }
 
