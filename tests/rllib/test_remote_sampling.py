@@ -54,6 +54,17 @@ def one_round(config):
     return weights, report
 
 
+def test_runners_get_the_weights_once_per_round_and_those_are_the_present_ones():
+    algorithm = small(runners=1).env_runners(num_cpus_per_env_runner=0).build_algo()
+    put, pushed = algorithm._put_weights, []
+    algorithm._put_weights = lambda: pushed.append(algorithm._rounds) or put()
+    algorithm.train()
+    algorithm.train()
+    assert pushed == list(range(8))
+    assert algorithm.report.staleness == (0,) * 4
+    algorithm.stop()
+
+
 @pytest.mark.learning  # for its length: five processes start one after the other
 def test_two_learners_share_the_copies_stay_equal_and_take_the_step_of_one():
     (alone,), expected = one_round(small())
