@@ -6,6 +6,7 @@ Figures are made as objects, without pyplot's global state; `theme.render_svg` p
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -32,6 +33,8 @@ _WIDTH = 9.0
 _MAX_NUMBERED_AGENTS = 12
 _LEVEL_LETTERS = 10
 """Longest name of an agent that stands level under an axis."""
+_TITLE_LETTERS = 90
+"""Letters of bold titles side by side over the whole width."""
 _LEGEND_LETTERS, _KEY_LETTERS = 110, 7
 """Letters in one line of a legend, and those in whose place an entry's key stands."""
 
@@ -222,21 +225,24 @@ def largest_gift(maps: Sequence[HeatMap]) -> float:
     return float(np.nan_to_num(gifts).max(initial=0.0))
 
 
-def draw_bars(panels: Sequence[BarPanel], columns: int, share_rows: bool) -> Figure:
+def draw_bars(panels: Sequence[BarPanel | None], columns: int, share_rows: bool) -> Figure:
     """Bars per agent in a grid.
 
     Args:
-        panels: Row by row.
+        panels: Row by row; None leaves a place empty.
         columns: Panels side by side.
         share_rows: Whether the panels of a row show one quantity, on one scale.
 
     Returns:
         The figure.
     """
-    height = 1.9 + max(_height_of_names(panel.tick_labels) for panel in panels)
+    height = 1.9 + max(_height_of_names(panel.tick_labels) for panel in panels if panel is not None)
     figure, grid = _figure(len(panels), columns, height, sharey="row" if share_rows else False)
     for panel, axes in zip(panels, grid, strict=True):
-        _bar_axes(panel, axes)
+        if panel is None:
+            axes.set_visible(False)
+        else:
+            _bar_axes(panel, axes, _TITLE_LETTERS // columns)
     _add_legend(figure)
     return figure
 
@@ -348,7 +354,7 @@ def _cells(
     axes.tick_params(length=0)
 
 
-def _bar_axes(panel: BarPanel, axes: Axes) -> None:
+def _bar_axes(panel: BarPanel, axes: Axes, title_letters: int) -> None:
     colour = LIGHT.palette[panel.colour % len(LIGHT.palette)]
     places = np.arange(len(panel.tick_labels))
     width = 0.76 / len(panel.bars)
@@ -368,7 +374,7 @@ def _bar_axes(panel: BarPanel, axes: Axes) -> None:
         if spread.any():
             axes.errorbar(left, bars.values, spread, fmt="none", ecolor=LIGHT.ink, elinewidth=1)
     axes.axhline(0, color=LIGHT.muted, linewidth=0.8)
-    axes.set_title(panel.title)
+    axes.set_title(textwrap.fill(panel.title, title_letters))
     axes.set_ylabel(panel.quantity)
     every = math.ceil(len(places) / 12)
     _name_places(axes, places[::every], list(panel.tick_labels)[::every])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -23,6 +24,7 @@ from rllib_lase.runs import RunFolder
 _BAND = "Line: mean over seeds; band: one standard deviation; thin lines: the seeds."
 _MAX_HEAT_MAPS = 8
 _MANY_AGENTS = 12
+_ROLE_COLUMNS = 4
 _AGENT_COLOURS = (5, 6, 1, 3, 2, 4, 0, 7)
 _EQUALITY_LIMITS = (0.0, 1.03)
 
@@ -166,23 +168,17 @@ def _roles(groups: Sequence[Group]) -> Picture:
     """Reward and events per agent, agents ordered by reward within each run, mean over seeds."""
     tables = [[_ranked_agents(run.episodes()) for run in group.runs] for group in groups]
     quantities = [name for name in tables[0][0].columns if name != "reward_after_gifting"]
-    ranks = [str(rank + 1) for rank in range(len(tables[0][0]))]
-    colours = algorithm_colours(group.algo for group in groups)
-    panels = []
-    for quantity in quantities:
-        for group, members in zip(groups, tables, strict=True):
-            names = {quantity: ""}
-            if quantity == "reward" and group.gives:
-                names = {"reward": "before gifting", "reward_after_gifting": "after gifting"}
-            bars = [
-                _bars(
-                    label, [t_interval(values) for values in np.transpose([table[name] for table in members])]
-                )
-                for name, label in names.items()
+    columns = min(len(groups), _ROLE_COLUMNS)
+    shown = list(zip(groups, tables, _colours(groups), strict=True))
+    panels: list[BarPanel | None] = []
+    for start in range(0, len(shown), columns):
+        block = shown[start : start + columns]
+        for quantity in quantities:
+            panels += [
+                _role_panel(group, members, quantity, colour, is_top=quantity == quantities[0], is_left=not i)
+                for i, (group, members, colour) in enumerate(block)
             ]
-            title = group.label if quantity == quantities[0] else ""
-            left = readable(quantity) if group is groups[0] else ""
-            panels.append(BarPanel(title, left, ranks, bars, colours[group.algo]))
+            panels += [None] * (columns - len(block))
     rewards = [
         f"{group.label}: {_numbers(np.mean([table['reward'] for table in members], axis=0))}"
         for group, members in zip(groups, tables, strict=True)
@@ -192,8 +188,23 @@ def _roles(groups: Sequence[Group]) -> Picture:
         "Means per evaluation episode. Agents are ordered by their reward before gifting within each run (1 "
         "earns most), since roles fall to other agents with every seed. Whiskers: 95 % interval over seeds.",
         f"Reward before gifting of the agents from highest to lowest. {'; '.join(rewards)}.",
-        partial(figures.draw_bars, panels, columns=len(groups), share_rows=True),
+        partial(figures.draw_bars, panels, columns=columns, share_rows=True),
     )
+
+
+def _role_panel(
+    group: Group, members: Sequence[pd.DataFrame], quantity: str, colour: int, is_top: bool, is_left: bool
+) -> BarPanel:
+    """One quantity of one group, agents by rank; `members` are its runs' agents."""
+    names = {quantity: ""}
+    if quantity == "reward" and group.gives:
+        names = {"reward": "before gifting", "reward_after_gifting": "after gifting"}
+    bars = [
+        _bars(label, [t_interval(values) for values in np.transpose([table[name] for table in members])])
+        for name, label in names.items()
+    ]
+    ranks = [str(rank + 1) for rank in range(len(members[0]))]
+    return BarPanel(group.label if is_top else "", readable(quantity) if is_left else "", ranks, bars, colour)
 
 
 def _heat_map(run: RunFolder, title: str) -> HeatMap:
@@ -309,16 +320,26 @@ def _curve_picture(title: str, caption: str, panels: Sequence[CurvePanel], folde
 def _lines(groups: Sequence[Group], column: str, total: bool = False) -> list[Line]:
     """One line per group; `total` adds up all columns that start with `column`."""
     algorithms = [group.algo for group in groups]
-    colours = algorithm_colours(algorithms)
     lines = []
-    for group in groups:
+    for place, (group, colour) in enumerate(zip(groups, _colours(groups), strict=True)):
         tables = [_with_total(table, column) for table in group.progress] if total else group.progress
-        # Two optimisers of one algorithm share its colour: the second one is dashed.
-        first = groups[algorithms.index(group.algo)]
-        lines.append(
-            Line(group.label, colours[group.algo], seed_curves(tables, column), dashed=group is not first)
-        )
+        # Two groups of one algorithm share its colour: the second one is dashed.
+        dashed = not _are_many(groups) and group.algo in algorithms[:place]
+        lines.append(Line(group.label, colour, seed_curves(tables, column), dashed=dashed))
     return lines
+
+
+def _are_many(groups: Sequence[Group]) -> bool:
+    """Whether an algorithm has more than two groups, so that its colour would not tell them apart."""
+    return max(Counter(group.algo for group in groups).values()) > 2
+
+
+def _colours(groups: Sequence[Group]) -> list[int]:
+    """Each group's place in the palette: its algorithm's, or its own where an algorithm has many groups."""
+    if _are_many(groups):
+        return list(range(len(groups)))
+    colours = algorithm_colours(group.algo for group in groups)
+    return [colours[group.algo] for group in groups]
 
 
 def _with_total(table: pd.DataFrame, prefix: str) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from tests.cluster.local_ray import call, own_home
 
 pytestmark = pytest.mark.cluster
 
-#: Trains with a runner on each of two nodes, of which one is lost and another comes; a JSON line per iteration.
+#: A runner on each of two nodes, of which one is lost and another comes; a JSON line per iteration.
 TRAINING = """
 import json, time
 import ray
