@@ -292,7 +292,10 @@ def _run_problem(run: RunFolder) -> str | None:
     except KeyError as error:
         return f"{error.args[0]}. It was trained by another version; train it again"
     if not run.is_finished:
-        return "was not finished. Train it again to its end (lase train ... --overwrite), or leave it out"
+        return (
+            "was not finished. Go on with it (lase train --resume) or train it again to its end "
+            "(lase train ... --overwrite), or leave it out"
+        )
     encoding = run.config["game_params"].get("obs", _READABLE[0])
     if run.config["game"] in mixed_motive.GAMES and encoding not in _READABLE:
         return (

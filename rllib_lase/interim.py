@@ -32,7 +32,7 @@ class Clock:
 
     @property
     def cpu_seconds(self) -> float:
-        """CPU time of the training process so far."""
+        """CPU time of the training process so far; of earlier parts also that of their actors."""
         return time.process_time() - self._cpu_start
 
 

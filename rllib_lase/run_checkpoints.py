@@ -34,8 +34,8 @@ def run_checkpoints(run: Path) -> dict[int, Path]:
     found = sorted((checkpoint_env_steps(folder), folder) for folder in named)
     if not found:
         raise RunError(
-            f"{run / CHECKPOINTS}: holds no checkpoint. Likely cause: the run was stopped before it was "
-            "saved. Train it again."
+            f"{run / CHECKPOINTS}: holds no checkpoint. Likely cause: the run was stopped before one was "
+            "saved. Train it again, in long runs with --checkpoint-interval."
         )
     return dict(found)
 

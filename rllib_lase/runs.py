@@ -22,8 +22,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rllib_lase.registry import STOCK
 from rllib_lase.registry.seating import Seating
-from rllib_lase.run_checkpoints import CHECKPOINTS, checkpoint_folder
+from rllib_lase.run_checkpoints import CHECKPOINTS, checkpoint_folder, find_checkpoint
 from rllib_lase.run_schema import (
     CONFIG_KEYS,
     EPISODE_COLUMNS,
@@ -397,11 +398,23 @@ def creation_problem(path: Path | str, overwrite: bool = False) -> str | None:
         )
     if overwrite or {"progress.parquet", "summary.json", CHECKPOINTS}.isdisjoint(content):
         return None
-    is_finished = RunFolder.open(folder).is_finished
-    state = "a finished run" if is_finished else "a run that was not finished"
-    can_go_on = not is_finished and CHECKPOINTS in content
-    cure = f"Go on with it (lase train --resume {folder}), choose" if can_go_on else "Choose"
+    run = RunFolder.open(folder)
+    state = "a finished run" if run.is_finished else "a run that was not finished"
+    cure = "Choose" if resume_problem(run) else f"Go on with it (lase train --resume {folder}), choose"
     return f"{folder}: already holds {state}. {cure} another folder (--out), or replace it (--overwrite)."
+
+
+def resume_problem(run: RunFolder) -> str | None:
+    """Why a run cannot go on from its latest checkpoint, or None if it can."""
+    if run.is_finished:
+        return f"{run.path}: is finished; there is nothing to go on with. Train longer in another folder."
+    if run.config["algo"] in STOCK:
+        return f"{run.path}: runs of RLlib's own algorithms cannot go on; start anew (--overwrite)."
+    try:
+        find_checkpoint(run.path)
+    except RunError as error:
+        return str(error)
+    return None
 
 
 def _remove_run(folder: Path) -> None:

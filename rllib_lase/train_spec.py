@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import mixed_motive
 from rllib_lase.defaults import EVALUATION_EPISODES, default_env_steps, default_settings
@@ -59,18 +59,17 @@ class TrainSpec:
     seating: Seating | None = None
     checkpoint_interval: int | None = None
 
-    @classmethod
-    def of_run(cls, run: RunFolder, **others: Any) -> TrainSpec:
-        """What a run's config.json says was asked for.
+    #: What says nothing about what is trained.
+    FURTHER: ClassVar = ("evaluation_episodes", "checkpoint_interval")
 
-        Args:
-            run: The run.
-            **others: Attributes that it does not say.
-        """
+    @classmethod
+    def of_run(cls, run: RunFolder) -> TrainSpec:
+        """What a run's config.json says was asked for."""
         config = run.config
         names = ("game", "algo", "optimizer", "seed", "env_steps", "game_params", "settings")
         asked = {name: config[name] for name in names}
-        return cls(**asked, out=run.path, seating=run.seating, **others)
+        further = {name: config[name] for name in cls.FURTHER if name in config}
+        return cls(**asked, **further, out=run.path, seating=run.seating)
 
     def job(self) -> Job:
         """The run, checked.
@@ -116,6 +115,8 @@ class TrainSpec:
             "preset": self.game_params.get("preset") or _default_preset(self.game),
             "seed": self.seed,
             "env_steps": self.total_env_steps,
+            "evaluation_episodes": self.evaluation_episodes,
+            "checkpoint_interval": self.checkpoint_interval,
             **job.config,
         }
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from rllib_lase.defaults import EVALUATION_EPISODES, evaluation_seed
+from rllib_lase.defaults import evaluation_seed
 from rllib_lase.interim import Clock, Intervals, restore_interim, save_interim
 from rllib_lase.registry import STOCK
 from rllib_lase.report.gif import write_gif
@@ -26,7 +26,7 @@ from rllib_lase.rllib.stock import (
 from rllib_lase.run_checkpoints import find_checkpoint
 from rllib_lase.run_rows import evaluation_summary, population_summary, progress_row
 from rllib_lase.run_schema import RunError
-from rllib_lase.runs import RunFolder
+from rllib_lase.runs import RunFolder, resume_problem
 from rllib_lase.settings import SettingsError
 from rllib_lase.train_spec import Job, TrainSpec
 
@@ -92,36 +92,31 @@ def train(
 def resume(
     out: Path,
     on_progress: Callable[[Progress], None] | None = None,
-    evaluation_episodes: int = EVALUATION_EPISODES,
-    checkpoint_interval: int | None = None,
 ) -> RunFolder:
     """Goes on with a run that was cut off or interrupted, from its latest checkpoint, in its own folder.
 
-    A run that was cut off goes on exactly as it would have; its rows after the checkpoint are made again.
+    A run that was killed goes on as it would have, and its rows after the checkpoint are made again. One that
+    Ctrl-C stopped goes on from the middle of an iteration, hence not exactly, and so do runs with several
+    learners or `max_staleness`, of which a checkpoint does not hold everything.
 
     Args:
         out: The run's folder.
         on_progress: As for `train`.
-        evaluation_episodes: Episodes of the final evaluation.
-        checkpoint_interval: Env steps between further checkpoints; None: one at the end only.
 
     Returns:
         The run's folder, complete.
 
     Raises:
-        RunError: there is no run, it has no checkpoint, or it is finished.
-        SettingsError: it is of one of RLlib's own algorithms.
+        RunError: there is no run, or it cannot go on.
         CheckpointError: its checkpoint is damaged.
         KeyboardInterrupt: as from `train`.
     """
     run = RunFolder.open(out)
-    if run.is_finished:
-        raise RunError(f"{out}: is finished; there is nothing to go on with. Train longer in another folder.")
-    _refuse_stock(run.config["algo"])
+    problem = resume_problem(run)
+    if problem:
+        raise RunError(problem)
     checkpoint = find_checkpoint(out)
-    spec = TrainSpec.of_run(
-        run, evaluation_episodes=evaluation_episodes, checkpoint_interval=checkpoint_interval
-    )
+    spec = TrainSpec.of_run(run)
 
     def restore(algorithm: SocialAlgorithm) -> None:
         algorithm.restore_from_path(checkpoint)
@@ -146,6 +141,8 @@ def _do(
             restore(cast(SocialAlgorithm, algorithm))
             clock.add_earlier(folder.last_row())
         interrupted = _train_until(algorithm, spec, folder, clock, on_progress)
+        if interrupted and not algorithm.iteration:  # no row, and nothing to go on with
+            raise KeyboardInterrupt
         cpu_seconds = clock.cpu_seconds + _cpu_seconds_of_actors(algorithm)
         times = {"wall_seconds": clock.wall_seconds, "cpu_seconds": cpu_seconds}
         _finish(algorithm, folder, spec, times, interrupted)
@@ -182,7 +179,7 @@ def _train_until(
             row |= {
                 "iteration_seconds": now - before,
                 "total_seconds": now,
-                "cpu_seconds": clock.cpu_seconds,
+                "cpu_seconds": clock.cpu_seconds + _cpu_seconds_of_actors(algorithm),
                 "env_steps_per_second": report.iteration_env_steps / (now - before),
             }
             folder.append_progress(row)

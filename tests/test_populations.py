@@ -165,7 +165,7 @@ def test_a_run_without_a_checkpoint_has_no_frozen_agents(tmp_path) -> None:
     run = write_run(tmp_path / "run", iterations=2, game_params={})
     seating = Seating.read(["a2c", f"run:{run.path}"])
     (problem,) = frozen_problems(seating, "cleanup", {})
-    assert "holds no checkpoint. Likely cause: the run was stopped before it was saved" in problem
+    assert "holds no checkpoint. Likely cause: the run was stopped before one was saved" in problem
 
 
 @pytest.fixture(scope="module")

@@ -44,14 +44,21 @@ def test_checkpoints_are_kept_when_their_intervals_are_over_and_the_last_one_is_
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(training, "progress_row", lambda iteration, report: {})
+    monkeypatch.setattr(training, "_cpu_seconds_of_actors", lambda algorithm: 0.0)
+    order: list[str] = []
     folder: Any = SimpleNamespace(
         append_progress=lambda row: None,
-        flush=lambda: None,
+        flush=lambda: order.append("rows"),
         checkpoint_path=lambda env_steps: tmp_path / "checkpoints" / checkpoint_folder(env_steps),
     )
     algorithm: Any = FakeAlgorithm(60, 60, 60, 150, 50, 20)
+    save = algorithm.save_to_path
+    algorithm.save_to_path = lambda path: (order.append("checkpoint"), save(path))
     assert not _train_until(algorithm, spec(400, 100), folder, training.Clock(), None)
     assert list(run_checkpoints(tmp_path)) == [120, 330]
+    assert order == ["rows", "checkpoint"] * 2, (
+        "rows first: a run that is killed in between goes on from them"
+    )
     training._save(algorithm, folder)
     training._save(algorithm, folder)
     assert list(run_checkpoints(tmp_path)) == [120, 330, 400]
@@ -59,6 +66,7 @@ def test_checkpoints_are_kept_when_their_intervals_are_over_and_the_last_one_is_
 
 def test_an_iteration_that_learns_nothing_has_no_end_in_sight(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "progress_row", lambda iteration, report: {})
+    monkeypatch.setattr(training, "_cpu_seconds_of_actors", lambda algorithm: 0.0)
     seen: list[Progress] = []
     folder: Any = SimpleNamespace(append_progress=lambda row: None)
     clock: Any = training.Clock()

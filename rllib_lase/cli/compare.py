@@ -54,11 +54,9 @@ def run(words: Sequence[str]) -> int:
 
     jobs = []
     interval = given.values.get("checkpoint_interval")
-    kept_on_the_way = [] if interval is None else ["--checkpoint-interval", str(interval)]
     for plan in plans:
-        job_words = [*train_words(plan.config(), out / plan.name), "--evaluation-episodes", str(episodes)]
-        job_words += kept_on_the_way
-        job = Job(plan.name, [*job_words, "--overwrite"], out / "logs" / f"{plan.name}.log")
+        job_words = _job_words(plan, out / plan.name, episodes, interval, overwrite)
+        job = Job(plan.name, job_words, out / "logs" / f"{plan.name}.log")
         job.state = "kept" if plan.name in kept else "waiting"
         jobs.append(job)
     at_once = min(given.values.get("jobs", usable_cores()), len(jobs))
@@ -80,6 +78,19 @@ def run(words: Sequence[str]) -> int:
         )
         return 130
     return 1 if failed else 0
+
+
+def _job_words(
+    plan: RunPlan, folder: Path, episodes: int, interval: int | None, overwrite: bool
+) -> list[str]:
+    """What `lase train` does for a plan: it goes on with a run that was cut off, if that has a checkpoint."""
+    from rllib_lase.runs import RunFolder, resume_problem
+
+    is_there = not overwrite and (folder / "config.json").is_file()
+    if is_there and resume_problem(RunFolder.open(folder)) is None:
+        return ["--resume", str(folder)]
+    words = [*train_words(plan.config(), folder), "--evaluation-episodes", str(episodes), "--overwrite"]
+    return words if interval is None else [*words, "--checkpoint-interval", str(interval)]
 
 
 def _options(algos: Sequence[str], game: str) -> list[Option]:

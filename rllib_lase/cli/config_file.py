@@ -32,7 +32,7 @@ _KEYS: Mapping[str, tuple[type, ...]] = {
     "settings": (dict,),
 }
 #: Keys of a run's config.json that say nothing about what is trained.
-_RECORDS = ("format", "versions", "rllib")
+_RECORDS = ("format", "versions", "rllib", "evaluation_episodes", "checkpoint_interval")
 _OF_POPULATIONS = ("population", "switches", "shuffle_seats")
 _KINDS = {str: "a text", int: "a whole number", dict: "an object", type(None): "null"}
 

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from rllib_lase.cli.options import UsageError
 from rllib_lase.cluster.lase_job.versions import REQUIREMENTS
@@ -84,6 +85,8 @@ def run(words: Sequence[str]) -> int:
         return _refuse(
             "lase", [f"unknown command {command!r}{closest(command, COMMANDS) or '.'} Known: {known}."]
         )
+    if str(Path.cwd()) not in sys.path:  # environments of the present folder are found, as with python -m
+        sys.path.insert(0, str(Path.cwd()))
     # RLlib greets every algorithm with a warning about its own migration to the new API stack.
     for name in ("algorithm_config", "sac.sac"):
         logging.getLogger(f"ray.rllib.algorithms.{name}").setLevel(logging.ERROR)

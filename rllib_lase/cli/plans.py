@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,8 +112,9 @@ def budget_options(game: str) -> list[Option]:
                whole_number(1), "N", "what to train"),
         Option("--evaluation-episodes", f"episodes of the final evaluation [{EVALUATION_EPISODES}]",
                whole_number(1), "N", "what to train"),
-        Option("--checkpoint-interval", "env steps between checkpoints that are kept beside the last one; "
-               "`lase train --resume` and `lase crossplay --checkpoints all` use them [none]",
+        Option("--checkpoint-interval", "keep a checkpoint after each iteration that ends another N env "
+               "steps, for `lase train --resume` (of our own algorithms) and `lase crossplay "
+               "--checkpoints all` [the last one]",
                whole_number(1), "N", "what to train"),
         Option("--rllib", "settings of RLlib's own algorithms (rllib:...) that differ from RLlib's defaults, "
                "such as lr=3e-4 train_batch_size_per_learner=2000; the settings below are not theirs",
@@ -161,9 +161,7 @@ def check_game(words: Words) -> tuple[str, dict[str, Any]]:
 
 
 def _path_problems(game: str, words: Words) -> list[str]:
-    """What is wrong with an environment's import path; modules of the present folder are found."""
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
+    """What is wrong with an environment's import path."""
     problems = []
     if "preset" in words.values:
         problems.append("--preset: only our own games have presets; leave it out, or use --game-params")

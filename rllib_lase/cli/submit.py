@@ -125,7 +125,7 @@ def _order(given: Words, command: Sequence[str]) -> JobOrder | None:
 def _command_problems(command: Sequence[str], folder: Path | None) -> list[str]:
     """What is wrong with a training that names nothing but what is here, too; the folder is the cluster's."""
     words = command[1:]
-    if command[0] != "train" or folder is not None or {"-h", "--help", "--config"} & set(words):
+    if command[0] != "train" or folder is not None or {"-h", "--help", "--config", "--resume"} & set(words):
         return []
     if any(":" in word and not word.startswith("rllib:") for word in words):
         return []  # environments and runs of the cluster's

@@ -25,7 +25,7 @@ from rllib_lase.cli.plans import (
 from rllib_lase.cli.populations import check_population, population_learner, population_options
 from rllib_lase.command_lines import option_name
 from rllib_lase.defaults import EVALUATION_EPISODES
-from rllib_lase.registry import ALGORITHMS, STOCK, StockSpec, known_ids
+from rllib_lase.registry import ALGORITHMS, StockSpec, known_ids
 from rllib_lase.settings import MAX_SEED
 
 if TYPE_CHECKING:
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 _DESCRIPTION = """Trains one algorithm on one game, evaluates it with sampled actions, and writes a folder
 with its curves, gift weights, episodes, checkpoint and report.html."""
 
-#: What may stand beside --resume.
-_WITH_RESUME = ("resume", "progress", "evaluation_episodes", "checkpoint_interval")
-
 
 def run(words: Sequence[str]) -> int:
     """Runs the command; returns its exit code."""
@@ -48,7 +45,7 @@ def run(words: Sequence[str]) -> int:
         _print_help(words)
         return 0
     given = read_words(words, _options(list(ALGORITHMS), "", None))
-    if "resume" in given.values:
+    if "--resume" in words:
         return _go_on(given)
     plan, out, overwrite, episodes, interval, progress = read_plan(words)
     from rllib_lase.train_spec import TrainSpec
@@ -69,47 +66,40 @@ def run(words: Sequence[str]) -> int:
         checkpoint_interval=interval,
     )
     title = f"{plan.game}: {plan.learner}, seed {plan.seed}"
-    return _do(title, out, progress, lambda watch: train(spec, watch))
+    return _under_display(title, out, progress, lambda watch: train(spec, watch))
 
 
 def _go_on(given: Words) -> int:
     """Goes on with the run that `--resume` names."""
-    from rllib_lase.run_checkpoints import find_checkpoint
     from rllib_lase.run_schema import RunError
-    from rllib_lase.runs import RunFolder
+    from rllib_lase.runs import RunFolder, resume_problem
 
+    if "resume" not in given.values:
+        raise UsageError(given.problems)
     out = Path(given.values["resume"])
     given.problems += [
         f"{'GAME' if name == 'game' else option_name(name)}: a run goes on with what its config.json says; "
         "leave this out"
         for name in given.values
-        if name not in _WITH_RESUME
+        if name not in ("resume", "progress")
     ]
     try:
         run_folder = RunFolder.open(out)
-        find_checkpoint(out)
     except RunError as error:
         raise UsageError(
             [*given.problems, *(f"--resume: {line}" for line in str(error).splitlines())]
         ) from None
-    if run_folder.config["algo"] in STOCK:
-        given.problems.append("--resume: runs of RLlib's own algorithms cannot go on; start anew")
-    if run_folder.is_finished:
-        given.problems.append(f"--resume: {out}: is finished; there is nothing to go on with")
+    problem = resume_problem(run_folder)
+    given.problems += [f"--resume: {problem}"] if problem else []
     if given.problems:
         raise UsageError(given.problems)
     from rllib_lase.training import resume
 
-    others = {
-        name: given.values[name]
-        for name in ("evaluation_episodes", "checkpoint_interval")
-        if name in given.values
-    }
     title = f"{run_folder.config['game']}: {run_folder.algorithm}, seed {run_folder.config['seed']}"
-    return _do(title, out, given.values.get("progress"), lambda watch: resume(out, watch, **others))
+    return _under_display(title, out, given.values.get("progress"), lambda watch: resume(out, watch))
 
 
-def _do(title: str, out: Path, progress: str | None, train: Callable[[Watch], RunFolder]) -> int:
+def _under_display(title: str, out: Path, progress: str | None, train: Callable[[Watch], RunFolder]) -> int:
     """Trains under a display; returns the exit code."""
     from rllib_lase.cli.display import make_display
 
@@ -133,7 +123,7 @@ def _options(algos: Sequence[str], game: str, optimizer: str | None) -> list[Opt
         Option("--seed", "seed of everything [0]", whole_number(0, MAX_SEED), "N", "what to train"),
         *budget_options(game),
         Option("--resume", "go on with the run in this folder from its latest checkpoint, as its config.json "
-               "says; nothing else is given but --progress, --evaluation-episodes and --checkpoint-interval",
+               "says; nothing else is given but --progress",
                str, "RUN", "where"),
         Option("--out", "the run's own folder [runs/GAME/ALGO-OPTIMIZER-seedN]", str, "DIR", "where"),
         Option("--progress", "live, lines or json [live in a terminal, else lines]",
@@ -224,7 +214,7 @@ class _Interrupt:
 
 
 def _what_is_left(out: Path) -> str:
-    from rllib_lase.runs import RunFolder
+    from rllib_lase.runs import RunFolder, resume_problem
 
     if not (out / "progress.parquet").is_file():
         return "Stopped before the first iteration; nothing was learnt."
@@ -232,6 +222,6 @@ def _what_is_left(out: Path) -> str:
     done = int(run.summary()["env_steps"] if run.has_summary else run.progress()["env_steps"].iloc[-1])
     state = "evaluated and saved" if run.has_summary else "the training curve is saved, without an evaluation"
     lines = [f"Stopped after {done:,} of {run.config['env_steps']:,} env steps; {state}: {out}"]
-    if run.checkpoints_path.is_dir() and run.config["algo"] not in STOCK:
+    if resume_problem(run) is None:
         lines.append(f"lase train --resume {out} goes on from its latest checkpoint.")
     return "\n".join(lines)

@@ -76,7 +76,7 @@ class Partner:
             if not colon or "/" in agent_id:
                 run, agent_id = name.removeprefix(RUN_PREFIX), ""
             if not run:
-                raise ValueError(f"{name!r} names no folder; expected run:DIR or run:DIR:AGENT")
+                raise ValueError(f"{name!r} names no folder; expected run:DIR[@ENV_STEPS][:AGENT]")
             return cls(name, "frozen", run, agent_id)
         if name not in known_ids():
             known = (*PLAYERS, *(each for each in known_ids() if each not in UNMIXABLE and each not in STOCK))

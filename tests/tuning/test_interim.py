@@ -71,7 +71,7 @@ def test_a_run_that_was_cut_off_goes_on_in_its_own_folder_as_if_nothing_had_happ
             train(spec("parts"), cut_off)
         assert RunFolder.open(tmp_path / "parts").progress()["iteration"].tolist() == [1, 2, 3, 4]
         assert find_checkpoint(tmp_path / "parts").name == "env_steps_000000600"
-        parts = resume(tmp_path / "parts", evaluation_episodes=4, checkpoint_interval=300)
+        parts = resume(tmp_path / "parts")
         with pytest.raises(RunError, match="is finished; there is nothing to go on with"):
             resume(tmp_path / "parts")
 
