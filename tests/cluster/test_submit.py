@@ -19,7 +19,7 @@ import ray
 from rllib_lase import doctor
 from rllib_lase.cli import entry
 from rllib_lase.cli.options import read_words
-from rllib_lase.cli.submit import _options, _order, _split
+from rllib_lase.cli.submit import _command_problems, _options, _order, _split
 from rllib_lase.cluster.client import JOB_ENVIRONMENT, ClusterError, JobOrder, _checked, _unpack
 from rllib_lase.cluster.lase_job.versions import REQUIREMENTS
 from tests.interpreter import environment
@@ -119,6 +119,11 @@ def test_an_address_of_another_kind_is_said_with_the_cure(address: str) -> None:
 def test_wrong_words_are_refused_before_anything_is_sent(words: str, problem: str, capsys: Capture) -> None:
     assert entry.run(["submit", *(words.split() or ["--detach"])]) == 2
     assert problem in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", ["train --resume /nfs/run", "train ipd --population lase,run:/nfs/run"])
+def test_what_only_the_cluster_has_is_left_to_it(words: str) -> None:
+    assert _command_problems(words.split(), None) == []
 
 
 def test_options_of_the_command_go_to_the_command() -> None:
