@@ -200,7 +200,7 @@ def test_what_cannot_be_loaded_is_told_with_its_cure(tmp_path):
     with pytest.raises(RunError, match=r"holds neither a run .* nor a checkpoint or an export"):
         rllib_lase.load_policy(tmp_path / "nowhere")
     RunFolder.create(tmp_path / "started", run_config())
-    with pytest.raises(RunError, match=r"holds no checkpoint.*stopped before it was saved"):
+    with pytest.raises(RunError, match=r"holds no checkpoint.*stopped before one was saved"):
         rllib_lase.load_policy(tmp_path / "started")
     save_run(tmp_path / "run", make_runner())
     with pytest.raises(PolicyError, match=r"no agent 'agent1': did you mean 'agent_1'\?"):

@@ -174,5 +174,5 @@ def test_what_cannot_be_divided_is_refused_by_name(config, words):
 
 
 def test_there_are_no_more_actors_than_agents():
-    with pytest.raises(SettingsError, match="5 are more than 4 agents"):
+    with pytest.raises(SettingsError, match="5 actors for 4 agents"):
         small(learners=5).build_algo()

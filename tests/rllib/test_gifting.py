@@ -74,7 +74,7 @@ def test_pictures_show_what_was_paid_and_received(monkeypatch):
         return render(copies, env_index, gifts)
 
     monkeypatch.setattr(GameCopies, "render", keep)
-    algorithm = build(gift_value=3.0)
+    algorithm = build(gift_budget="zero_sum", gift_value=3.0)
     record_episode(algorithm, seed=1)
     rollout = algorithm.evaluation_runner(1, 1).sample_rollout(30, 0.0)
     algorithm.stop()
