@@ -150,14 +150,11 @@ def build_config(
     seating: Seating | None = None,
 ) -> SocialConfig:
     """An algorithm's config from plain settings, and who plays if it is that of a mixed population."""
-    values = dataclasses.asdict(settings)
-    runner_names = ("num_env_runners", "num_envs_per_env_runner", "rollout_fragment_length")
-    runners = {name: values.pop(name) for name in runner_names}
     config: SocialConfig = algo_spec.config_class()()
     if isinstance(config, PopulationConfig) and seating is not None:
         switches = [str(switch) for switch in seating.switches]
         config.population(seating.names, switches=switches, shuffle_seats=seating.shuffle_seats)
-    config.environment(game, env_config=dict(game_params)).env_runners(**runners).training(**values)
+    config.environment(game, env_config=dict(game_params)).training(**dataclasses.asdict(settings))
     config.debugging(seed=seed, log_level="ERROR")
     return config
 

@@ -80,7 +80,8 @@ def train(
     if resume_from is None:
         restore = None
     else:
-        _refuse_stock(spec.algo)
+        if spec.algo in STOCK:
+            raise SettingsError([f"{spec.algo}: runs of RLlib's own algorithms cannot go on; start anew"])
 
         def restore(algorithm: SocialAlgorithm) -> None:
             restore_interim(resume_from, algorithm, folder)
@@ -149,11 +150,6 @@ def _do(
     if interrupted:
         raise KeyboardInterrupt
     return folder
-
-
-def _refuse_stock(algo: str) -> None:
-    if algo in STOCK:
-        raise SettingsError([f"{algo}: runs of RLlib's own algorithms cannot go on; start anew"])
 
 
 def _train_until(

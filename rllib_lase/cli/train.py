@@ -44,9 +44,8 @@ def run(words: Sequence[str]) -> int:
     if {"-h", "--help"} & set(words):
         _print_help(words)
         return 0
-    given = read_words(words, _options(list(ALGORITHMS), "", None))
     if "--resume" in words:
-        return _go_on(given)
+        return _go_on(read_words(words, _options(list(ALGORITHMS), "", None)))
     plan, out, overwrite, episodes, interval, progress = read_plan(words)
     from rllib_lase.train_spec import TrainSpec
     from rllib_lase.training import train

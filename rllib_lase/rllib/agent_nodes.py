@@ -23,6 +23,7 @@ from torch import Tensor
 
 from rllib_lase.rllib.agent_node import TRAINING, AgentNode, Delivery, Table
 from rllib_lase.rllib.config import SocialConfig
+from rllib_lase.rllib.config_checks import too_many_actors
 from rllib_lase.rllib.joint_env import JointEnv
 from rllib_lase.rllib.learner import SOCIAL_STATE, SocialLearner
 from rllib_lase.rllib.policies import JointPolicy
@@ -44,10 +45,9 @@ class AgentNodes(LearnerGroup):
         self._nodes: list[Any] = []
         self._is_shut_down = False
         count, agents = config.settings().decentralised_learners, spaces.num_agents
-        if count > agents:
-            raise SettingsError(
-                [f"decentralised_learners: {count} are more than {agents} agents; choose at most {agents}"]
-            )
+        problems = too_many_actors(count, agents)  # of others' environments nobody knew before
+        if problems:
+            raise SettingsError(problems)
         self.config = config
         self.homes = [tuple(map(int, part)) for part in np.array_split(np.arange(agents), count)]
         self._learner = None

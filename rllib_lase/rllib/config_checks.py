@@ -41,15 +41,22 @@ def _actor_problems(
         for gpus in ("num_gpus_per_env_runner", "num_gpus_per_learner")
         if getattr(settings, gpus)
     ]
-    if num_agents is not None and count > num_agents:
-        problems.append(
-            f"{name}: {count} actors for {num_agents} agents, and each needs at least one; choose at most "
-            f"{num_agents}"
-        )
+    if num_agents is not None:
+        problems += too_many_actors(count, num_agents)
     reason = hook_class.decentralisation_problem(settings)
     if reason:
         problems.append(f"{name}: {algo_id} cannot be decentralised: {reason}")
     return problems
+
+
+def too_many_actors(count: int, num_agents: int) -> list[str]:
+    """Why so many agents cannot be divided among so many actors; empty if they can."""
+    if count <= num_agents:
+        return []
+    each = "and each needs at least one"
+    return [
+        f"decentralised_learners: {count} actors for {num_agents} agents, {each}; choose at most {num_agents}"
+    ]
 
 
 def _learner_problems(algo_id: str, hook_class: type[SocialHook], settings: Settings) -> list[str]:
