@@ -39,13 +39,11 @@ def run(words: Sequence[str]) -> int:
         game = next((word for word in words if not word.startswith("-")), "")
         print_help("lase compare", _DESCRIPTION, _options(list(ALGORITHMS), game))
         return 0
-    given = read_words(words, _options(list(ALGORITHMS), ""))
-    plans = _plan(given)
-    out = out_folder(given, f"runs/compare-{given.values.get('game')}")
+    given, plans = read_plans(words)
+    out = out_folder(given, f"runs/compare-{plans[0].game}")
     overwrite = given.values.get("overwrite", False)
     episodes = given.values.get("evaluation_episodes", EVALUATION_EPISODES)
-    kept = _runs_to_keep(plans, out, overwrite, episodes, given) if not given.problems else set()
-    check_rllib_settings(given, [resolve_algorithm(algo) for algo in dict.fromkeys(p.algo for p in plans)])
+    kept = _runs_to_keep(plans, out, overwrite, episodes, given)
     if given.problems:
         raise UsageError(given.problems)
 
@@ -78,6 +76,20 @@ def run(words: Sequence[str]) -> int:
         )
         return 130
     return 1 if failed else 0
+
+
+def read_plans(words: Sequence[str]) -> tuple[Words, list[RunPlan]]:
+    """The words, and the runs that they ask for, whatever is in their folders.
+
+    Raises:
+        UsageError: with everything that is wrong.
+    """
+    given = read_words(words, _options(list(ALGORITHMS), ""))
+    plans = _plan(given)
+    check_rllib_settings(given, [resolve_algorithm(algo) for algo in dict.fromkeys(p.algo for p in plans)])
+    if given.problems:
+        raise UsageError(given.problems)
+    return given, plans
 
 
 def _job_words(

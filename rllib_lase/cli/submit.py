@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rllib_lase.cli.compare import read_plans
 from rllib_lase.cli.options import Option, UsageError, Words, print_help, read_words, text_pair, whole_number
+from rllib_lase.cli.train import read_plan
+from rllib_lase.cli.tune import read_search_words
 from rllib_lase.settings import closest
 
 if TYPE_CHECKING:
@@ -26,6 +29,8 @@ _EXAMPLE = """examples:
 _USAGE = "lase submit [options] COMMAND ..."
 #: What makes no sense as a job.
 _NOT_A_JOB = ("submit", "doctor")
+#: Trainings: what reads their words and raises what is wrong.
+_PLANNED: dict[str, Callable[[Sequence[str]], object]] = {"train": read_plan, "compare": read_plans}
 
 
 def run(words: Sequence[str]) -> int:
@@ -123,19 +128,29 @@ def _order(given: Words, command: Sequence[str]) -> JobOrder | None:
 
 
 def _command_problems(command: Sequence[str], folder: Path | None) -> list[str]:
-    """What is wrong with a training that names nothing but what is here, too; the folder is the cluster's."""
-    words = command[1:]
-    if command[0] != "train" or folder is not None or {"-h", "--help", "--config", "--resume"} & set(words):
-        return []
-    if any(":" in word and not word.startswith("rllib:") for word in words):
-        return []  # environments and runs of the cluster's
-    from rllib_lase.cli.train import read_plan
+    """What is wrong with a training or a search, as far as one can tell from here.
 
+    Runs, files and environments that are not in `folder`, which is sent along, may be the cluster's.
+    """
+    name, words = command[0], command[1:]
+    if {"-h", "--help"} & set(words):
+        return []
     try:
-        read_plan(words)
+        if name == "tune":
+            file = read_search_words(words).values["file"]
+            if folder is not None and not file.is_absolute() and not (folder / file).is_file():
+                return [f"tune: FILE: {file} is not in {folder}, the folder that is sent along"]
+        elif name in _PLANNED and folder is None and not _names_what_is_there(words):
+            _PLANNED[name](words)
     except UsageError as error:
-        return [f"train: {line}" for line in error.problems if not line.startswith("--out: ")]
+        return [f"{name}: {line}" for line in error.problems if not line.startswith("--out: ")]
     return []
+
+
+def _names_what_is_there(words: Sequence[str]) -> bool:
+    """Whether the words of a training name a file, a run or an environment, which may be the cluster's."""
+    imported = any(":" in word and "rllib:" not in word for word in words)
+    return imported or not {"--config", "--resume"}.isdisjoint(words)
 
 
 def _is_own_file(word: str) -> bool:

@@ -77,16 +77,26 @@ def run(words: Sequence[str]) -> int:
     if {"-h", "--help"} & set(words):
         print_help("lase tune", _DESCRIPTION, _OPTIONS, _EPILOG)
         return 0
-    given = read_words(words, _OPTIONS)
-    if "file" not in given.values:
-        given.problems.append("FILE: missing; give a search file, such as tune_configs/compare.py")
-    if given.problems:
-        raise UsageError(given.problems)
+    given = read_search_words(words)
     search, title = _search(given)
     objective, out, place = _plan(search, given)
     if given.problems:
         raise UsageError(given.problems)
     return _run(search, title, objective, out, place, words)
+
+
+def read_search_words(words: Sequence[str]) -> Words:
+    """The words, whatever is in the file that they name.
+
+    Raises:
+        UsageError: with everything that is wrong.
+    """
+    given = read_words(words, _OPTIONS)
+    if "file" not in given.values:
+        given.problems.append("FILE: missing; give a search file, such as tune_configs/compare.py")
+    if given.problems:
+        raise UsageError(given.problems)
+    return given
 
 
 def _search(given: Words) -> tuple[Search, str]:

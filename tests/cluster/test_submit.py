@@ -105,6 +105,10 @@ def test_an_address_of_another_kind_is_said_with_the_cure(address: str) -> None:
         ("submit train ipd", "COMMAND: unknown 'submit'"),
         ("train ipdd", "train: unknown game 'ipdd'; did you mean 'ipd'?"),
         ("train ipd --env-stepz 5", "train: --env-stepz: unknown option; did you mean '--env-steps'?"),
+        ("compare ipd --algos lase,lolla", "compare: --algos: unknown algorithm 'lolla'"),
+        ("compare ipd --sedes 3", "compare: --sedes: unknown option; did you mean '--seeds'?"),
+        ("tune /nfs/search.py --smoek", "tune: --smoek: unknown option; did you mean '--smoke'?"),
+        ("--working-dir . tune tune_configs/compaer.py", "tune: FILE: tune_configs/compaer.py is not in "),
         ("--stop a train ipd", "--stop: stands alone, without another job or COMMAND, found --stop train"),
         ("--stop a --results b", "--stop: stands alone"),
         ("--working-dir nowhere train ipd", "--working-dir: expected a folder, found 'nowhere'"),
@@ -121,7 +125,15 @@ def test_wrong_words_are_refused_before_anything_is_sent(words: str, problem: st
     assert problem in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", ["train --resume /nfs/run", "train ipd --population lase,run:/nfs/run"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "train --resume /nfs/run",
+        "train ipd --population lase,run:/nfs/run",
+        "compare their.games:make_env --algos lase,rllib:PPO",
+        "tune /nfs/search.py",
+    ],
+)
 def test_what_only_the_cluster_has_is_left_to_it(words: str) -> None:
     assert _command_problems(words.split(), None) == []
 
