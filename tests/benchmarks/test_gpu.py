@@ -6,9 +6,12 @@ from benchmarks.gpu import main
 def test_the_devices_speed_is_measured_for_both_precisions_and_bf16_learns_as_well(tmp_path, monkeypatch):
     monkeypatch.setattr("benchmarks.gpu.MIN_SECONDS", 0.01)
     path = tmp_path / "gpu.json"
-    main(["--json", str(path), "--device", "cpu", "--agents", "2", "--batches", "8", "--steps", "100"])
+    sizes = "--agents 2 --copies 4 --batches 8 --steps 100"
+    main(["--json", str(path), "--device", "cpu", *sizes.split()])
     results = json.loads(path.read_text())
     assert results["device"] == "cpu"
+    (own,) = results["rounds"]
+    assert own["sampling_agent_steps_per_second"] > own["whole_agent_steps_per_second"] > 0
     assert [row["precision"] for row in results["rates"]] == ["fp32", "bf16"]
     for row in results["rates"]:
         assert row["sampling_agent_steps_per_second"] > row["training_agent_steps_per_second"] > 0
