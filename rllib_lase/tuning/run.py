@@ -50,17 +50,32 @@ class Place:
     mlflow: str | None = None
 
     def problems(self) -> list[str]:
-        """Loggers that are asked for, and cannot be imported."""
-        problems = []
-        for name, value in (("wandb", self.wandb), ("mlflow", self.mlflow)):
-            if value is None:
-                continue
-            try:
-                importlib.import_module(name)
-            except ImportError as error:
-                cure = f"pip install 'rllib-lase[{name}]', in a checkout '.[{name}]'"
-                problems.append(f"--{name}: the package {name} cannot be imported ({error}): {cure}")
-        return problems
+        """Loggers that are asked for, and cannot be imported or do not let us in."""
+        asked = {"wandb": self.wandb, "mlflow": self.mlflow}
+        found = [_logger_problem(name, value) for name, value in asked.items() if value is not None]
+        return [problem for problem in found if problem]
+
+
+def _logger_problem(name: str, value: str) -> str | None:
+    """Why a logger cannot be used, with the cure; Tune itself would end with a traceback."""
+    try:
+        module = importlib.import_module(name)
+    except ImportError as error:
+        cure = f"pip install 'rllib-lase[{name}]', in a checkout '.[{name}]'"
+        return f"--{name}: the package {name} cannot be imported ({error}): {cure}"
+    if name == "wandb":
+        from ray.air.integrations.wandb import _set_api_key
+
+        try:
+            _set_api_key()  # Ray's rules of where a key may be; it has no public word for them
+        except ValueError:
+            return "--wandb: no key: set WANDB_API_KEY, or WANDB_MODE=offline to log into this folder"
+        return None
+    try:
+        module.MlflowClient(tracking_uri=value).search_experiments(max_results=1)
+    except module.exceptions.MlflowException as error:
+        return f"--mlflow: {value}: {' '.join(str(error).split())}"
+    return None
 
 
 def run_search(search: Search, objective: Objective, place: Place, *, resume: bool = False) -> Any:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -122,6 +123,39 @@ def test_a_logger_that_is_not_installed_is_named_with_its_cure(
     for name in ("wandb", "mlflow"):
         assert f"--{name}: the package {name} cannot be imported" in message
         assert f"pip install 'rllib-lase[{name}]'" in message
+
+
+def test_a_logger_that_does_not_let_us_in_is_named_before_anything_starts(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Both packages are stood in for: they are extras, and the real ones want a server and an account."""
+
+    class MlflowException(Exception):
+        pass
+
+    class MlflowClient:
+        def __init__(self, tracking_uri: str) -> None:
+            self.uri = tracking_uri
+
+        def search_experiments(self, max_results: int) -> None:
+            raise MlflowException(f"no server\n  at {self.uri}")
+
+    client = SimpleNamespace(
+        MlflowClient=MlflowClient, exceptions=SimpleNamespace(MlflowException=MlflowException)
+    )
+    monkeypatch.setitem(sys.modules, "mlflow", client)
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "ray.air.integrations.wandb", SimpleNamespace(_set_api_key=_no_key))
+    file, out = tmp_path / "tiny.py", tmp_path / "out"
+    file.write_text(TINY)
+    message = refused(capsys, str(file), "--wandb", "p", "--mlflow", "http://u", "--out", str(out))
+    assert "--mlflow: http://u: no server at http://u" in message
+    assert "--wandb: no key: set WANDB_API_KEY" in message
+    assert not out.exists()
+
+
+def _no_key() -> None:
+    raise ValueError("No WandB API key found.")
 
 
 def test_a_search_that_was_killed_goes_on_and_no_trial_is_lost_or_doubled(
