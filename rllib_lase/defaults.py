@@ -70,6 +70,8 @@ def _pace(lr: float, entropy: float, *, lr_end: float = 0.1, entropy_end: float 
 
 _FAST = _pace(2e-3, 0.03)
 _FAST_TO_THE_END = _pace(2e-3, 0.01, lr_end=1.0)
+_SLOW = _pace(5e-4, 0.03)
+_SLOW_AND_SURE = _pace(5e-4, 0.003)
 _FAST_HUNTERS = _pace(2e-3, 0.03, entropy_end=0.1)
 _SVO_NEAR_SELFISH: Mapping[str, Any] = {"svo_form": "linear", "svo_degrees": 15.0}
 _SVO_NEAR_ALTRUISTIC: Mapping[str, Any] = {"svo_form": "linear", "svo_degrees": 60.0}
@@ -103,7 +105,17 @@ _GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "svo": _SVO_NEAR_SELFISH,
         "lio": {"max_incentive": 1.0},
     },
-    "harvest": {"all": {**_ON_A_MAP}},
+    "harvest": {
+        "all": {**_ON_A_MAP},
+        **{algo: {**_SLOW, "sr_policy_rule": "soft_q", "sr_num_updates": 4} for algo in _LASE_FAMILY},
+        "fixed_share": {**_FAST, "share": 0.75},
+        "gifting": {**_SLOW, "gift_budget": "replenishable", "gift_value": 0.3},
+        "ia": {**_FAST, "ia_alpha": 0.0},
+        "independent": _SLOW_AND_SURE,
+        "si": {**_SLOW, "influence_weight_end": 1.0, "moa_num_updates": 4},
+        "svo": {**_SLOW, "svo_form": "linear", "svo_degrees": 30.0},
+        "lio": _LIO_SMALL_STEPS,
+    },
     "stag_hunt": {
         "all": {"gamma": 0.99, "reward_scale": 0.5, **_ON_A_MAP},
         "ppo": {
@@ -138,7 +150,7 @@ _GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "fixed_share": {**_FAST, "share": 0.75},
         "ia": {**_pace(1e-3, 0.05), **_GUILT},
         "independent": _pace(1e-3, 0.05),
-        "si": {**_pace(5e-4, 0.03), "influence_weight_end": 1.0, "moa_num_updates": 4},
+        "si": {**_SLOW, "influence_weight_end": 1.0, "moa_num_updates": 4},
         "svo": {**_pace(1e-3, 0.05), **_SVO_NEAR_ALTRUISTIC},
         "lio": _LIO_SMALL_STEPS,
     },
@@ -165,8 +177,8 @@ _GAMES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "fixed_share": {**_FAST, "share": 0.75},
         "go": _FAST,
         "ia": {"entropy_coeff": 0.05, "entropy_coeff_end": 0.05, **_GUILT},
-        "independent": _pace(5e-4, 0.003),
-        "si": {**_pace(5e-4, 0.03), "influence_weight_end": 1.0, "moa_num_updates": 4},
+        "independent": _SLOW_AND_SURE,
+        "si": {**_SLOW, "influence_weight_end": 1.0, "moa_num_updates": 4},
         "svo": {"entropy_coeff": 0.05, "entropy_coeff_end": 0.05, **_SVO_NEAR_ALTRUISTIC},
         "lola": {
             "gamma": 0.96,
