@@ -1,4 +1,4 @@
-"""The folder of one run: written while training goes on, read back by reports and evaluation.
+"""The folder of one run: made, written while training goes on, gone on with, replaced.
 
 Knows the files and nothing of how they come about: neither Ray nor torch. Tables are kept in memory and
 published by an atomic rename every few seconds, so that a run which is cut off leaves whole files behind.
@@ -20,17 +20,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from rllib_lase.registry import STOCK
-from rllib_lase.registry.seating import Seating
-from rllib_lase.run_checkpoints import CHECKPOINTS, checkpoint_folder, find_checkpoint
+from rllib_lase.run_checkpoints import CHECKPOINTS, find_checkpoint
+from rllib_lase.run_reader import RunReader
 from rllib_lase.run_schema import (
     CONFIG_KEYS,
     EPISODE_COLUMNS,
     FORMAT,
-    GIFT_COLUMNS,
-    PROGRESS_COLUMNS,
     RunError,
     check_columns,
     check_config,
@@ -40,7 +37,6 @@ from rllib_lase.run_schema import (
     write_json,
 )
 from rllib_lase.run_tables import GiftRows, ProgressRows, publish
-from rllib_lase.settings import learner_name
 from rllib_lase.version import __version__
 
 __all__ = ["RunError", "RunFolder", "creation_problem", "find_runs", "installed_versions"]
@@ -52,15 +48,14 @@ _FLUSH_SHARE = 0.02
 _LIBRARIES = ("ray", "torch", "numpy", "numba", "gymnasium", "pettingzoo", "pandas", "pyarrow")
 
 
-class RunFolder:
+class RunFolder(RunReader):
     """One run's folder. `create` opens it for writing, `open` for reading.
 
     Used as a context manager, a created folder publishes all it holds when the block is left, by Ctrl-C too.
     """
 
     def __init__(self, path: Path, config: dict[str, Any], writable: bool) -> None:
-        self.path = path
-        self.config = config
+        super().__init__(path, config)
         self._writable = writable
         self._progress = ProgressRows()
         self._gifts = GiftRows()
@@ -107,68 +102,6 @@ class RunFolder:
         config = read_json(folder / "config.json")
         check_config(config, folder / "config.json")
         return cls(folder, config, writable=False)
-
-    @property
-    def checkpoints_path(self) -> Path:
-        """Folder of the run's checkpoints; made by whoever writes one."""
-        return self.path / CHECKPOINTS
-
-    def checkpoint_path(self, env_steps: int) -> Path:
-        """Folder of the checkpoint after so many env steps."""
-        return self.checkpoints_path / checkpoint_folder(env_steps)
-
-    @property
-    def gif_path(self) -> Path:
-        """The picture of one evaluation episode."""
-        return self.path / "episode.gif"
-
-    @property
-    def report_path(self) -> Path:
-        """The run's report page."""
-        return self.path / "report.html"
-
-    @property
-    def agent_ids(self) -> tuple[str, ...]:
-        """The agents, in the order of every list and matrix.
-
-        Raises:
-            RunError: there is no training curve to read them from.
-        """
-        prefix = "reward/"
-        return tuple(name.removeprefix(prefix) for name in self.progress().columns if name.startswith(prefix))
-
-    @property
-    def has_summary(self) -> bool:
-        """Whether the run was closed properly, finished or interrupted."""
-        return (self.path / "summary.json").is_file()
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether the run came to its end and has been evaluated."""
-        return self.has_summary and bool(self.summary()["status"] == "finished")
-
-    @property
-    def seating(self) -> Seating | None:
-        """Who plays in a mixed population; None of other runs."""
-        return Seating.described(self.config) if "population" in self.config else None
-
-    @property
-    def algorithm(self) -> str:
-        """Algorithm, or who plays in a population, with the optimiser: "independent (ppo)"."""
-        who = self.config["algo"] if self.seating is None else self.seating.title
-        return learner_name(who, self.config["optimizer"])
-
-    @property
-    def agent_labels(self) -> dict[str, str]:
-        """Each agent's name in reports; in a mixed population with who it is: "agent_0 (lase)"."""
-        agents = self.agent_ids
-        if self.seating is None:
-            return {agent: agent for agent in agents}
-        changing = {switch.seat for switch in self.seating.switches}
-        return {
-            agent: f"{agent} ({partner.label}{', changes' if seat in changing else ''})"
-            for seat, (agent, partner) in enumerate(zip(agents, self.seating.partners, strict=True))
-        }
 
     def append_progress(self, row: Mapping[str, float]) -> None:
         """Adds one iteration's row; cheap, as the file is written every few seconds only.
@@ -291,10 +224,6 @@ class RunFolder:
         self.take_over(self.path, env_steps)
         _remove_files(self.path, _RESULT_FILES)
 
-    def last_row(self) -> dict[str, float]:
-        """The last row of progress."""
-        return {str(name): value for name, value in self.progress().iloc[-1].items()}
-
     def __enter__(self) -> RunFolder:
         return self
 
@@ -303,56 +232,10 @@ class RunFolder:
     ) -> None:
         self.flush()
 
-    def progress(self) -> pd.DataFrame:
-        """The training curve, one row per iteration.
-
-        Raises:
-            RunError: there is no such file yet, or it lacks a column.
-        """
-        return self._read_table("progress.parquet", PROGRESS_COLUMNS)
-
-    def gifts(self) -> pd.DataFrame:
-        """Mean gift weights per iteration, long: one row per giver and receiver; empty if none were recorded.
-
-        Raises:
-            RunError: the file lacks a column.
-        """
-        if not (self.path / "gifts.parquet").is_file() and not self._gifts.changed:
-            return pd.DataFrame(columns=list(GIFT_COLUMNS))
-        return self._read_table("gifts.parquet", GIFT_COLUMNS)
-
-    def episodes(self) -> pd.DataFrame:
-        """The evaluation, one row per episode and agent.
-
-        Raises:
-            RunError: there is no such file, or it lacks a column.
-        """
-        return self._read_table("episodes.parquet", EPISODE_COLUMNS)
-
-    def summary(self) -> dict[str, Any]:
-        """The summary; undefined numbers are None.
-
-        Raises:
-            RunError: there is none, or it is not what it should be.
-        """
-        path = self.path / "summary.json"
-        summary = read_json(path)
-        check_summary(summary, path)
-        return summary
-
-    def _read_table(self, name: str, columns: Sequence[str]) -> pd.DataFrame:
+    def _published(self, name: str) -> Path:
         if self._writable:
             self.flush()
-        path = self.path / name
-        if not path.is_file():
-            raise RunError(f"{path}: no such file. Likely cause: the run was stopped before it was written.")
-        try:
-            table = pq.read_table(path)
-        except pa.ArrowInvalid as error:
-            raise RunError(f"{path}: not a parquet file ({error}). Restore it, or repeat the run.") from error
-        check_columns(table.column_names, columns, path)
-        frame: pd.DataFrame = table.to_pandas()
-        return frame
+        return super()._published(name)
 
     def _check_writable(self) -> None:
         if not self._writable:
@@ -404,7 +287,7 @@ def creation_problem(path: Path | str, overwrite: bool = False) -> str | None:
     return f"{folder}: already holds {state}. {cure} another folder (--out), or replace it (--overwrite)."
 
 
-def resume_problem(run: RunFolder) -> str | None:
+def resume_problem(run: RunReader) -> str | None:
     """Why a run cannot go on from its latest checkpoint, or None if it can."""
     if run.is_finished:
         return f"{run.path}: is finished; there is nothing to go on with. Train longer in another folder."
