@@ -23,6 +23,7 @@ import pyarrow as pa
 
 from rllib_lase.registry import STOCK
 from rllib_lase.run_checkpoints import CHECKPOINTS, find_checkpoint
+from rllib_lase.run_lock import LOCK_FILE, WriterLock, writer_problem
 from rllib_lase.run_reader import RunReader
 from rllib_lase.run_schema import (
     CONFIG_KEYS,
@@ -51,39 +52,44 @@ _LIBRARIES = ("ray", "torch", "numpy", "numba", "gymnasium", "pettingzoo", "pand
 class RunFolder(RunReader):
     """One run's folder. `create` opens it for writing, `open` for reading.
 
-    Used as a context manager, a created folder publishes all it holds when the block is left, by Ctrl-C too.
+    Used as a context manager, a folder that is written publishes all it holds when the block is left, by
+    Ctrl-C too. Nobody else can write it until then.
     """
 
-    def __init__(self, path: Path, config: dict[str, Any], writable: bool) -> None:
+    def __init__(self, path: Path, config: dict[str, Any], lock: WriterLock | None = None) -> None:
         super().__init__(path, config)
-        self._writable = writable
+        self._lock = lock
         self._progress = ProgressRows()
         self._gifts = GiftRows()
         self._next_flush = time.monotonic() + _FLUSH_SECONDS
 
     @classmethod
-    def create(cls, path: Path | str, config: Mapping[str, Any], *, overwrite: bool = False) -> RunFolder:
+    def create(
+        cls, path: Path | str, config: Mapping[str, Any], *, overwrite: bool = False, take: bool = False
+    ) -> RunFolder:
         """Makes the folder of a new run and writes its config.json.
 
         Args:
             path: The run's own folder; parents are made.
             config: The keys of `CONFIG_KEYS`; `format` and `versions` are filled in where absent.
             overwrite: Replace a run that is already there. Only a run's own files are removed.
+            take: Take the folder from a writer that will not go on, though its process may live.
 
         Raises:
             RunError: The folder holds a run that has got anywhere and `overwrite` is not set, or other files,
-                or `config` lacks a key.
+                or somebody writes it, or `config` lacks a key.
         """
         folder = Path(path)
         content = normalise({"format": FORMAT, "versions": installed_versions(), **config})
         check_config(content, folder / "config.json")
-        problem = creation_problem(folder, overwrite)
+        problem = _content_problem(folder, overwrite)
         if problem:
             raise RunError(problem)
         folder.mkdir(parents=True, exist_ok=True)
+        lock = WriterLock(folder, take=take)
         _remove_run(folder)
         write_json(folder / "config.json", {key: content[key] for key in [*CONFIG_KEYS, *content]})
-        return cls(folder, content, writable=True)
+        return cls(folder, content, lock)
 
     @classmethod
     def open(cls, path: Path | str) -> RunFolder:
@@ -101,7 +107,21 @@ class RunFolder(RunReader):
             raise RunError(f"{folder}: holds no run (no config.json). {cure}")
         config = read_json(folder / "config.json")
         check_config(config, folder / "config.json")
-        return cls(folder, config, writable=False)
+        return cls(folder, config)
+
+    @classmethod
+    def reopen(cls, path: Path | str) -> RunFolder:
+        """Opens a run that was cut off, for `go_on`.
+
+        Raises:
+            RunError: there is no run, or it cannot go on, or somebody writes it.
+        """
+        run = cls.open(path)
+        problem = resume_problem(run)
+        if problem:
+            raise RunError(problem)
+        run._lock = WriterLock(run.path)
+        return run
 
     def append_progress(self, row: Mapping[str, float]) -> None:
         """Adds one iteration's row; cheap, as the file is written every few seconds only.
@@ -205,7 +225,7 @@ class RunFolder(RunReader):
             RunError: there is no progress, or a file is not what it should be.
         """
         self._check_writable()
-        earlier = RunFolder(folder, self.config, writable=False)
+        earlier = RunReader(folder, self.config)
         progress, gifts = (
             table if env_steps is None else table[table["env_steps"] <= env_steps]
             for table in (earlier.progress(), earlier.gifts())
@@ -215,12 +235,11 @@ class RunFolder(RunReader):
         self._gifts.take_over(gifts)
 
     def go_on(self, env_steps: int) -> None:
-        """Writes on in an opened folder: as it was after so many env steps, without what came later.
+        """Brings a reopened folder to where it was after so many env steps, without what came later.
 
         Raises:
             RunError: a file is not what it should be.
         """
-        self._writable = True
         self.take_over(self.path, env_steps)
         _remove_files(self.path, _RESULT_FILES)
 
@@ -230,15 +249,19 @@ class RunFolder(RunReader):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.flush()
+        if self._lock is None:
+            return
+        if not self._lock.is_lost:
+            self.flush()
+        self._lock.release()
 
     def _published(self, name: str) -> Path:
-        if self._writable:
+        if self._lock is not None:
             self.flush()
         return super()._published(name)
 
     def _check_writable(self) -> None:
-        if not self._writable:
+        if self._lock is None:
             raise RunError(f"{self.path}: opened for reading. Use RunFolder.create to write a new run.")
 
 
@@ -268,12 +291,15 @@ _RESULT_FILES = ("episodes.parquet", "summary.json", "episode.gif", "render.gif"
 
 def creation_problem(path: Path | str, overwrite: bool = False) -> str | None:
     """Why a run cannot be created at `path`, or None if it can. Changes nothing."""
-    folder = Path(path)
+    return writer_problem(Path(path)) or _content_problem(Path(path), overwrite)
+
+
+def _content_problem(folder: Path, overwrite: bool) -> str | None:
     if not folder.exists():
         return None
     if not folder.is_dir():
         return f"{folder}: is a file; expected a folder for the run. Choose another (--out)."
-    content = sorted(entry.name for entry in folder.iterdir())
+    content = sorted(entry.name for entry in folder.iterdir() if entry.name != LOCK_FILE)
     if content and "config.json" not in content:
         return (
             f"{folder}: holds other things ({', '.join(content[:3])}) but no run. "
@@ -289,6 +315,9 @@ def creation_problem(path: Path | str, overwrite: bool = False) -> str | None:
 
 def resume_problem(run: RunReader) -> str | None:
     """Why a run cannot go on from its latest checkpoint, or None if it can."""
+    writer = writer_problem(run.path)  # first: what nobody writes does not finish meanwhile
+    if writer:
+        return writer
     if run.is_finished:
         return f"{run.path}: is finished; there is nothing to go on with. Train longer in another folder."
     if run.config["algo"] in STOCK:

@@ -25,8 +25,7 @@ from rllib_lase.rllib.stock import (
 )
 from rllib_lase.run_checkpoints import find_checkpoint
 from rllib_lase.run_rows import evaluation_summary, population_summary, progress_row
-from rllib_lase.run_schema import RunError
-from rllib_lase.runs import RunFolder, resume_problem
+from rllib_lase.runs import RunFolder
 from rllib_lase.settings import SettingsError
 from rllib_lase.train_spec import Job, TrainSpec
 
@@ -73,6 +72,7 @@ def train(
 
     Raises:
         SettingsError: before anything starts.
+        RunError: before anything starts, if the run's folder is not to be had.
         EnvironmentFault: if the environment breaks its contract.
         KeyboardInterrupt: after the folder was closed properly.
     """
@@ -86,7 +86,9 @@ def train(
         def restore(algorithm: SocialAlgorithm) -> None:
             restore_interim(resume_from, algorithm, folder)
 
-    folder = RunFolder.create(spec.out, spec.description(job), overwrite=spec.overwrite)
+    folder = RunFolder.create(
+        spec.out, spec.description(job), overwrite=spec.overwrite, take=spec.takes_folder
+    )
     return _do(spec, job, folder, on_progress, restore)
 
 
@@ -108,14 +110,11 @@ def resume(
         The run's folder, complete.
 
     Raises:
-        RunError: there is no run, or it cannot go on.
+        RunError: there is no run, or it cannot go on, or another process writes it.
         CheckpointError: its checkpoint is damaged.
         KeyboardInterrupt: as from `train`.
     """
-    run = RunFolder.open(out)
-    problem = resume_problem(run)
-    if problem:
-        raise RunError(problem)
+    run = RunFolder.reopen(out)
     checkpoint = find_checkpoint(out)
     spec = TrainSpec.of_run(run)
 
