@@ -22,7 +22,7 @@ import pandas as pd
 import pyarrow as pa
 
 from rllib_lase.registry import STOCK
-from rllib_lase.run_checkpoints import CHECKPOINTS, find_checkpoint
+from rllib_lase.run_checkpoints import CHECKPOINTS, find_checkpoint, set_aside_later
 from rllib_lase.run_lock import LOCK_FILE, WriterLock, writer_problem
 from rllib_lase.run_reader import RunReader
 from rllib_lase.run_schema import (
@@ -241,6 +241,7 @@ class RunFolder(RunReader):
             RunError: a file is not what it should be.
         """
         self.take_over(self.path, env_steps)
+        set_aside_later(self.path, env_steps)
         _remove_files(self.path, _RESULT_FILES)
 
     def __enter__(self) -> RunFolder:

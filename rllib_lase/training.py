@@ -16,6 +16,7 @@ from rllib_lase.registry import STOCK
 from rllib_lase.report.gif import write_gif
 from rllib_lase.report.page import write_report
 from rllib_lase.rllib.algorithm import SocialAlgorithm
+from rllib_lase.rllib.checkpoints import ALGORITHM_KIND, newest_whole
 from rllib_lase.rllib.evaluate import Players, evaluate
 from rllib_lase.rllib.population import Population
 from rllib_lase.rllib.recording import record_episode
@@ -23,7 +24,7 @@ from rllib_lase.rllib.session import ray_session
 from rllib_lase.rllib.stock import (
     StockAlgorithm,
 )
-from rllib_lase.run_checkpoints import find_checkpoint
+from rllib_lase.run_checkpoints import run_checkpoints
 from rllib_lase.run_rows import evaluation_summary, population_summary, progress_row
 from rllib_lase.runs import RunFolder
 from rllib_lase.settings import SettingsError
@@ -86,10 +87,9 @@ def train(
         def restore(algorithm: SocialAlgorithm) -> None:
             restore_interim(resume_from, algorithm, folder)
 
-    folder = RunFolder.create(
-        spec.out, spec.description(job), overwrite=spec.overwrite, take=spec.takes_folder
-    )
-    return _do(spec, job, folder, on_progress, restore)
+    description, out = spec.description(job), spec.out
+    with RunFolder.create(out, description, overwrite=spec.overwrite, take=spec.takes_folder) as folder:
+        return _do(spec, job, folder, on_progress, restore)
 
 
 def resume(
@@ -97,6 +97,8 @@ def resume(
     on_progress: Callable[[Progress], None] | None = None,
 ) -> RunFolder:
     """Goes on with a run that was cut off or interrupted, from its latest checkpoint, in its own folder.
+
+    A latest checkpoint that is damaged is set aside, and the newest whole one taken, with a warning.
 
     A run that was killed goes on as it would have, and its rows after the checkpoint are made again. One that
     Ctrl-C stopped goes on from the middle of an iteration, hence not exactly, and so do runs with several
@@ -111,18 +113,18 @@ def resume(
 
     Raises:
         RunError: there is no run, or it cannot go on, or another process writes it.
-        CheckpointError: its checkpoint is damaged.
+        CheckpointError: all of its checkpoints are damaged.
         KeyboardInterrupt: as from `train`.
     """
-    run = RunFolder.reopen(out)
-    checkpoint = find_checkpoint(out)
-    spec = TrainSpec.of_run(run)
+    with RunFolder.reopen(out) as run:
+        checkpoint = newest_whole(list(run_checkpoints(out).values()), ALGORITHM_KIND)
+        spec = TrainSpec.of_run(run)
 
-    def restore(algorithm: SocialAlgorithm) -> None:
-        algorithm.restore_from_path(checkpoint)
-        run.go_on(algorithm.env_steps)
+        def restore(algorithm: SocialAlgorithm) -> None:
+            algorithm.restore_from_path(checkpoint)
+            run.go_on(algorithm.env_steps)
 
-    return _do(spec, spec.job(), run, on_progress, restore)
+        return _do(spec, spec.job(), run, on_progress, restore)
 
 
 def _do(
@@ -134,7 +136,7 @@ def _do(
 ) -> RunFolder:
     """Trains and evaluates in the run's folder, from its start or from where `restore` brings it."""
     clock = Clock()
-    with folder, ray_session(1 + job.num_actors), contextlib.ExitStack() as stack:
+    with ray_session(1 + job.num_actors), contextlib.ExitStack() as stack:
         algorithm = job.build()
         stack.callback(algorithm.stop)
         if restore is not None:

@@ -1,0 +1,101 @@
+"""A run that was cut off goes on in its own folder, from its newest whole checkpoint."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rllib_lase.rllib.checkpoints import CheckpointError
+from rllib_lase.rllib.session import ray_session
+from rllib_lase.run_checkpoints import find_checkpoint, run_checkpoints
+from rllib_lase.run_schema import RunError
+from rllib_lase.runs import RunFolder
+from rllib_lase.train_spec import TrainSpec
+from rllib_lase.training import Progress, resume, train
+from tests.cut_off_runs import CutOff, assert_same_but_for_times, spec
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _ray() -> Iterator[None]:
+    with ray_session(2):
+        yield
+
+
+def cut_off(spec: TrainSpec, iteration: int) -> RunFolder:
+    """Begins a run that ends as a killed one would, after so many iterations."""
+
+    def kill(progress: Progress) -> None:
+        if progress.row["iteration"] == iteration:
+            raise CutOff
+
+    with pytest.raises(CutOff):
+        train(spec, kill)
+    return RunFolder.open(spec.out)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A run that was never cut off."""
+    return train(spec(tmp_path_factory.mktemp("whole"), 1_000, checkpoint_interval=300))
+
+
+@pytest.fixture(scope="module")
+def cut(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """The same run, cut off after the fourth of its five iterations; for copies."""
+    return cut_off(spec(tmp_path_factory.mktemp("cut"), 1_000, checkpoint_interval=300), 4)
+
+
+@pytest.fixture
+def parts(cut: RunFolder, tmp_path: Path) -> Path:
+    """A folder of that run of a test's own."""
+    return shutil.copytree(cut.path, tmp_path / "run")
+
+
+def test_a_run_goes_on_as_if_nothing_had_happened(whole: RunFolder, parts: Path) -> None:
+    assert RunFolder.open(parts).progress()["iteration"].tolist() == [1, 2, 3, 4]
+    assert find_checkpoint(parts).name == "env_steps_000000600"
+    run = resume(parts)
+    checkpoints = [sorted(path.name for path in each.checkpoints_path.iterdir()) for each in (whole, run)]
+    assert checkpoints[0] == checkpoints[1]
+    assert [int(name[-9:]) for name in checkpoints[0]] == [400, 600, 1_000]
+    assert_same_but_for_times(whole, run)
+    assert run.summary()["status"] == "finished"
+    with pytest.raises(RunError, match="is finished; there is nothing to go on with"):
+        resume(parts)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "missing"])
+def test_the_newest_whole_checkpoint_is_taken_where_later_ones_are_damaged(
+    whole: RunFolder, parts: Path, damage: str
+) -> None:
+    older, latest = run_checkpoints(parts).values()
+    arrays = latest / "arrays.safetensors"
+    data = arrays.read_bytes()
+    arrays.unlink()
+    if damage == "truncated":
+        arrays.write_bytes(data[:-1])
+    unwritten = latest.with_name(".env_steps_000000800.partial-00c0ffee")
+    unwritten.mkdir()
+    with pytest.warns(UserWarning, match=re.escape(f"Going on from {older}")) as warned:
+        run = resume(parts)
+    assert any(f"{arrays}: " in str(warning.message) for warning in warned)
+    assert_same_but_for_times(whole, run)
+    assert list(run_checkpoints(parts)) == [400, 600, 1_000], "the damaged one was written again"
+    assert latest.with_name(f"{latest.name}.damaged").is_dir(), "nothing is thrown away"
+    assert not unwritten.exists()
+
+
+def test_a_run_without_a_whole_checkpoint_cannot_go_on(parts: Path) -> None:
+    for checkpoint in run_checkpoints(parts).values():
+        (checkpoint / "manifest.json").unlink()
+    with pytest.raises(CheckpointError) as error:
+        resume(parts)
+    lines = str(error.value).splitlines()
+    assert [line.partition(": ")[0][-34:] for line in lines[:2]] == [
+        "/env_steps_000000600/manifest.json",
+        "/env_steps_000000400/manifest.json",
+    ]
+    assert lines[2] == "No other checkpoint is left: start anew (--overwrite)."
+    assert RunFolder.open(parts).progress()["iteration"].tolist() == [1, 2, 3, 4], "nothing was touched"
