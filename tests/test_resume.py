@@ -4,9 +4,13 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from rllib_lase.registry.seating import Seating
 from rllib_lase.rllib.checkpoints import CheckpointError
 from rllib_lase.rllib.session import ray_session
 from rllib_lase.run_checkpoints import find_checkpoint, run_checkpoints
@@ -14,12 +18,12 @@ from rllib_lase.run_schema import RunError
 from rllib_lase.runs import RunFolder
 from rllib_lase.train_spec import TrainSpec
 from rllib_lase.training import Progress, resume, train
-from tests.cut_off_runs import CutOff, assert_same_but_for_times, spec
+from tests.cut_off_runs import TIMES, CutOff, assert_same_but_for_times, spec
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _ray() -> Iterator[None]:
-    with ray_session(2):
+    with ray_session(3):
         yield
 
 
@@ -99,3 +103,52 @@ def test_a_run_without_a_whole_checkpoint_cannot_go_on(parts: Path) -> None:
     ]
     assert lines[2] == "No other checkpoint is left: start anew (--overwrite)."
     assert RunFolder.open(parts).progress()["iteration"].tolist() == [1, 2, 3, 4], "nothing was touched"
+
+
+def train_copied(spec: TrainSpec, iteration: int, copy: Path) -> RunFolder:
+    """Does a whole run, and copies its folder after so many iterations, as if it had been killed there."""
+
+    def copy_folder(progress: Progress) -> None:
+        if progress.row["iteration"] == iteration:
+            shutil.copytree(spec.out, copy)
+
+    return train(spec, copy_folder)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"settings": {"use_lstm": True, "lstm_size": 8}}, id="lstm"),
+        pytest.param({"algo": "si"}, id="social influence"),
+        pytest.param(
+            {"settings": {"num_env_runners": 2, "num_envs_per_env_runner": 2}}, id="remote env runners"
+        ),
+        pytest.param(
+            {
+                "game": "public_goods",
+                "game_params": {"num_agents": 3},
+                "algo": "population",
+                "seating": Seating.read(["lase", "a2c", "random"], ["700:2=defector"]),
+            },
+            id="mixed population",
+        ),
+    ],
+)
+def test_whatever_a_run_carries_along_is_taken_up_again(tmp_path: Path, changes: dict[str, Any]) -> None:
+    whole = train_copied(spec(tmp_path / "whole", 800, 600, **changes), 3, tmp_path / "killed")
+    parts = resume(tmp_path / "killed")
+    assert_same_but_for_times(whole, parts)
+    arrays = [(find_checkpoint(run.path) / "arrays.safetensors").read_bytes() for run in (whole, parts)]
+    assert arrays[0] == arrays[1], "weights, optimisers, replay, recurrent state, unfinished episodes"
+
+
+def test_an_environment_by_import_path_goes_on_with_new_episodes(tmp_path: Path) -> None:
+    """Environments of others cannot tell their state: compared are rows until then, and what is counted."""
+    game = {"game": "tests.rllib.crowd_env:make_crowd", "settings": {"hidden_size": 8}}
+    whole = train_copied(spec(tmp_path / "whole", 800, 400, **game), 3, tmp_path / "killed")
+    parts = resume(tmp_path / "killed")
+    rows = [run.progress().drop(columns=TIMES) for run in (whole, parts)]
+    pd.testing.assert_frame_equal(*(row[:2] for row in rows))
+    pd.testing.assert_frame_equal(*(row[["iteration", "env_steps"]] for row in rows))
+    assert np.isfinite(rows[1][["reward/zoe", "learner/zoe/total_loss"]].to_numpy()).all()
+    assert parts.is_finished
