@@ -96,9 +96,19 @@ class RunReader:
             for seat, (agent, partner) in enumerate(zip(agents, self.seating.partners, strict=True))
         }
 
-    def last_row(self) -> dict[str, float]:
-        """The last row of progress."""
-        return {str(name): value for name, value in self.progress().iloc[-1].items()}
+    def seconds_until(self, env_steps: int) -> tuple[float, float]:
+        """Wall and CPU seconds that training took for so many env steps, or for its last row before them.
+
+        Raises:
+            RunError: a file is not what it should be.
+        """
+        if self.has_summary:  # an interrupted run's, which may have been in the middle of an iteration
+            summary = self.summary()
+            if summary["env_steps"] == env_steps:
+                return float(summary["wall_seconds"]), float(summary["cpu_seconds"])
+        rows = self.progress()
+        last = rows[rows["env_steps"] <= env_steps].iloc[-1]
+        return float(last["total_seconds"]), float(last["cpu_seconds"])
 
     def progress(self) -> pd.DataFrame:
         """The training curve, one row per iteration.

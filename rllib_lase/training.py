@@ -39,6 +39,7 @@ class Progress:
         row: The row that was added to progress.parquet.
         env_steps: Env steps done.
         total_env_steps: The budget.
+        iteration_env_steps: Env steps of this iteration.
         env_steps_per_second: Over the whole run so far.
         seconds_left: Estimate from that rate; infinite as long as that is 0.
         save: Writes a checkpoint of the run into a folder, from which `train` can go on; None of RLlib's own
@@ -48,6 +49,7 @@ class Progress:
     row: Mapping[str, float]
     env_steps: int
     total_env_steps: int
+    iteration_env_steps: int
     env_steps_per_second: float
     seconds_left: float
     save: Callable[[Path], None] | None
@@ -84,8 +86,9 @@ def train(
         if spec.algo in STOCK:
             raise SettingsError([f"{spec.algo}: runs of RLlib's own algorithms cannot go on; start anew"])
 
-        def restore(algorithm: SocialAlgorithm) -> None:
+        def restore(algorithm: SocialAlgorithm, clock: Clock) -> None:
             restore_interim(resume_from, algorithm, folder)
+            clock.add_earlier(*folder.seconds_until(algorithm.env_steps))
 
     description, out = spec.description(job), spec.out
     with RunFolder.create(out, description, overwrite=spec.overwrite, take=spec.takes_folder) as folder:
@@ -120,8 +123,9 @@ def resume(
         checkpoint = newest_whole(list(run_checkpoints(out).values()), ALGORITHM_KIND)
         spec = TrainSpec.of_run(run)
 
-        def restore(algorithm: SocialAlgorithm) -> None:
+        def restore(algorithm: SocialAlgorithm, clock: Clock) -> None:
             algorithm.restore_from_path(checkpoint)
+            clock.add_earlier(*run.seconds_until(algorithm.env_steps))
             run.go_on(algorithm.env_steps)
 
         return _do(spec, spec.job(), run, on_progress, restore)
@@ -132,7 +136,7 @@ def _do(
     job: Job,
     folder: RunFolder,
     on_progress: Callable[[Progress], None] | None,
-    restore: Callable[[SocialAlgorithm], None] | None,
+    restore: Callable[[SocialAlgorithm, Clock], None] | None,
 ) -> RunFolder:
     """Trains and evaluates in the run's folder, from its start or from where `restore` brings it."""
     clock = Clock()
@@ -140,8 +144,7 @@ def _do(
         algorithm = job.build()
         stack.callback(algorithm.stop)
         if restore is not None:
-            restore(cast(SocialAlgorithm, algorithm))
-            clock.add_earlier(folder.last_row())
+            restore(cast(SocialAlgorithm, algorithm), clock)
         interrupted = _train_until(algorithm, spec, folder, clock, on_progress)
         if interrupted and not algorithm.iteration:  # no row, and nothing to go on with
             raise KeyboardInterrupt
@@ -190,7 +193,8 @@ def _train_until(
                 _save(algorithm, folder)
             if on_progress is not None:
                 seconds_left = max(0.0, (env_steps - done) / rate) if rate else math.inf
-                on_progress(Progress(row, done, env_steps, rate, seconds_left, save))
+                played = report.iteration_env_steps
+                on_progress(Progress(row, done, env_steps, played, rate, seconds_left, save))
     except KeyboardInterrupt:
         return True
     return False

@@ -1,5 +1,6 @@
 """A run that was cut off goes on in its own folder, from its newest whole checkpoint."""
 
+import itertools
 import re
 import shutil
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 
 from rllib_lase.registry.seating import Seating
+from rllib_lase.rllib.algorithm import SocialAlgorithm
 from rllib_lase.rllib.checkpoints import CheckpointError
 from rllib_lase.rllib.session import ray_session
 from rllib_lase.run_checkpoints import find_checkpoint, run_checkpoints
@@ -152,3 +154,29 @@ def test_an_environment_by_import_path_goes_on_with_new_episodes(tmp_path: Path)
     pd.testing.assert_frame_equal(*(row[["iteration", "env_steps"]] for row in rows))
     assert np.isfinite(rows[1][["reward/zoe", "learner/zoe/total_loss"]].to_numpy()).all()
     assert parts.is_finished
+
+
+def test_a_run_that_ctrl_c_stopped_in_the_middle_of_an_iteration_counts_its_time_and_steps_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds, play = itertools.count(1), SocialAlgorithm._local_round
+
+    def interrupted_in_the_sixth(algorithm: SocialAlgorithm, runner: Any) -> None:
+        if next(rounds) == 6:
+            raise KeyboardInterrupt
+        play(algorithm, runner)
+
+    monkeypatch.setattr(SocialAlgorithm, "_local_round", interrupted_in_the_sixth)
+    with pytest.raises(KeyboardInterrupt):
+        train(spec(tmp_path, 900))
+    before = RunFolder.open(tmp_path)
+    stopped, last = before.summary(), before.progress().iloc[-1]
+    assert (last["env_steps"], stopped["env_steps"]) == (400, 500), "it stopped after half an iteration"
+    assert stopped["wall_seconds"] > last["total_seconds"]
+    assert before.seconds_until(500) == (stopped["wall_seconds"], stopped["cpu_seconds"])
+    assert before.seconds_until(499) == (last["total_seconds"], last["cpu_seconds"])
+    seen: list[Progress] = []
+    rows = resume(tmp_path, seen.append).progress()
+    assert rows["env_steps"].tolist() == [200, 400, 700, 900]
+    assert [progress.iteration_env_steps for progress in seen] == [200, 200]
+    assert rows["total_seconds"][2] > stopped["wall_seconds"] + rows["iteration_seconds"][2]
