@@ -50,7 +50,7 @@ _LIBRARIES = ("ray", "torch", "numpy", "numba", "gymnasium", "pettingzoo", "pand
 
 
 class RunFolder(RunReader):
-    """One run's folder. `create` opens it for writing, `open` for reading.
+    """One run's folder. `create` makes it to be written, `reopen` to be written on, `open` to be read.
 
     Used as a context manager, a folder that is written publishes all it holds when the block is left, by
     Ctrl-C too. Nobody else can write it until then.
