@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 from rllib_lase.rllib.algorithm import SocialAlgorithm
@@ -20,10 +19,10 @@ class Clock:
         self._wall_start = time.perf_counter()
         self._cpu_start = time.process_time()
 
-    def add_earlier(self, last_row: Mapping[str, float]) -> None:
-        """Adds the parts before this one, whose last row of progress says how long they took."""
-        self._wall_start -= last_row["total_seconds"]
-        self._cpu_start -= last_row["cpu_seconds"]
+    def add_earlier(self, wall_seconds: float, cpu_seconds: float) -> None:
+        """Adds the parts before this one."""
+        self._wall_start -= wall_seconds
+        self._cpu_start -= cpu_seconds
 
     @property
     def wall_seconds(self) -> float:

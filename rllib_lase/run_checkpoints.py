@@ -5,6 +5,7 @@ Knows neither Ray nor torch.
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from rllib_lase.run_schema import RunError
@@ -61,6 +62,21 @@ def find_checkpoint(run: Path, env_steps: int | str | None = None) -> Path:
             f"name one by this number, such as {run}@{latest}"
         )
     return saved[int(text)]
+
+
+def set_aside_later(run: Path, env_steps: int) -> None:
+    """Makes room for the checkpoints of a run that goes on after so many env steps.
+
+    Later ones cannot be used, else it would go on from them: they are kept as `NAME.damaged`. What was never
+    written to its end is removed.
+    """
+    for steps, checkpoint in run_checkpoints(run).items():
+        if steps > env_steps:
+            aside = checkpoint.with_name(f"{checkpoint.name}.damaged")
+            shutil.rmtree(aside, ignore_errors=True)
+            checkpoint.rename(aside)
+    for partial in (run / CHECKPOINTS).glob(f".{_PREFIX}*"):
+        shutil.rmtree(partial)
 
 
 def split_checkpoint(word: str) -> tuple[Path, str | None]:

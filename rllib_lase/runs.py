@@ -1,4 +1,4 @@
-"""The folder of one run: written while training goes on, read back by reports and evaluation.
+"""The folder of one run: made, written while training goes on, gone on with, replaced.
 
 Knows the files and nothing of how they come about: neither Ray nor torch. Tables are kept in memory and
 published by an atomic rename every few seconds, so that a run which is cut off leaves whole files behind.
@@ -20,17 +20,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from rllib_lase.registry import STOCK
-from rllib_lase.registry.seating import Seating
-from rllib_lase.run_checkpoints import CHECKPOINTS, checkpoint_folder, find_checkpoint
+from rllib_lase.run_checkpoints import CHECKPOINTS, find_checkpoint, set_aside_later
+from rllib_lase.run_lock import LOCK_FILE, WriterLock, writer_problem
+from rllib_lase.run_reader import RunReader
 from rllib_lase.run_schema import (
     CONFIG_KEYS,
     EPISODE_COLUMNS,
     FORMAT,
-    GIFT_COLUMNS,
-    PROGRESS_COLUMNS,
     RunError,
     check_columns,
     check_config,
@@ -40,7 +38,6 @@ from rllib_lase.run_schema import (
     write_json,
 )
 from rllib_lase.run_tables import GiftRows, ProgressRows, publish
-from rllib_lase.settings import learner_name
 from rllib_lase.version import __version__
 
 __all__ = ["RunError", "RunFolder", "creation_problem", "find_runs", "installed_versions"]
@@ -52,43 +49,47 @@ _FLUSH_SHARE = 0.02
 _LIBRARIES = ("ray", "torch", "numpy", "numba", "gymnasium", "pettingzoo", "pandas", "pyarrow")
 
 
-class RunFolder:
-    """One run's folder. `create` opens it for writing, `open` for reading.
+class RunFolder(RunReader):
+    """One run's folder. `create` makes it to be written, `reopen` to be written on, `open` to be read.
 
-    Used as a context manager, a created folder publishes all it holds when the block is left, by Ctrl-C too.
+    Used as a context manager, a folder that is written publishes all it holds when the block is left, by
+    Ctrl-C too. Nobody else can write it until then.
     """
 
-    def __init__(self, path: Path, config: dict[str, Any], writable: bool) -> None:
-        self.path = path
-        self.config = config
-        self._writable = writable
+    def __init__(self, path: Path, config: dict[str, Any], lock: WriterLock | None = None) -> None:
+        super().__init__(path, config)
+        self._lock = lock
         self._progress = ProgressRows()
         self._gifts = GiftRows()
         self._next_flush = time.monotonic() + _FLUSH_SECONDS
 
     @classmethod
-    def create(cls, path: Path | str, config: Mapping[str, Any], *, overwrite: bool = False) -> RunFolder:
+    def create(
+        cls, path: Path | str, config: Mapping[str, Any], *, overwrite: bool = False, take: bool = False
+    ) -> RunFolder:
         """Makes the folder of a new run and writes its config.json.
 
         Args:
             path: The run's own folder; parents are made.
             config: The keys of `CONFIG_KEYS`; `format` and `versions` are filled in where absent.
             overwrite: Replace a run that is already there. Only a run's own files are removed.
+            take: Take the folder from a writer that will not go on, though its process may live.
 
         Raises:
             RunError: The folder holds a run that has got anywhere and `overwrite` is not set, or other files,
-                or `config` lacks a key.
+                or somebody writes it, or `config` lacks a key.
         """
         folder = Path(path)
         content = normalise({"format": FORMAT, "versions": installed_versions(), **config})
         check_config(content, folder / "config.json")
-        problem = creation_problem(folder, overwrite)
+        problem = _content_problem(folder, overwrite)
         if problem:
             raise RunError(problem)
         folder.mkdir(parents=True, exist_ok=True)
+        lock = WriterLock(folder, take=take)
         _remove_run(folder)
         write_json(folder / "config.json", {key: content[key] for key in [*CONFIG_KEYS, *content]})
-        return cls(folder, content, writable=True)
+        return cls(folder, content, lock)
 
     @classmethod
     def open(cls, path: Path | str) -> RunFolder:
@@ -106,69 +107,21 @@ class RunFolder:
             raise RunError(f"{folder}: holds no run (no config.json). {cure}")
         config = read_json(folder / "config.json")
         check_config(config, folder / "config.json")
-        return cls(folder, config, writable=False)
+        return cls(folder, config)
 
-    @property
-    def checkpoints_path(self) -> Path:
-        """Folder of the run's checkpoints; made by whoever writes one."""
-        return self.path / CHECKPOINTS
-
-    def checkpoint_path(self, env_steps: int) -> Path:
-        """Folder of the checkpoint after so many env steps."""
-        return self.checkpoints_path / checkpoint_folder(env_steps)
-
-    @property
-    def gif_path(self) -> Path:
-        """The picture of one evaluation episode."""
-        return self.path / "episode.gif"
-
-    @property
-    def report_path(self) -> Path:
-        """The run's report page."""
-        return self.path / "report.html"
-
-    @property
-    def agent_ids(self) -> tuple[str, ...]:
-        """The agents, in the order of every list and matrix.
+    @classmethod
+    def reopen(cls, path: Path | str) -> RunFolder:
+        """Opens a run that was cut off, for `go_on`.
 
         Raises:
-            RunError: there is no training curve to read them from.
+            RunError: there is no run, or it cannot go on, or somebody writes it.
         """
-        prefix = "reward/"
-        return tuple(name.removeprefix(prefix) for name in self.progress().columns if name.startswith(prefix))
-
-    @property
-    def has_summary(self) -> bool:
-        """Whether the run was closed properly, finished or interrupted."""
-        return (self.path / "summary.json").is_file()
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether the run came to its end and has been evaluated."""
-        return self.has_summary and bool(self.summary()["status"] == "finished")
-
-    @property
-    def seating(self) -> Seating | None:
-        """Who plays in a mixed population; None of other runs."""
-        return Seating.described(self.config) if "population" in self.config else None
-
-    @property
-    def algorithm(self) -> str:
-        """Algorithm, or who plays in a population, with the optimiser: "independent (ppo)"."""
-        who = self.config["algo"] if self.seating is None else self.seating.title
-        return learner_name(who, self.config["optimizer"])
-
-    @property
-    def agent_labels(self) -> dict[str, str]:
-        """Each agent's name in reports; in a mixed population with who it is: "agent_0 (lase)"."""
-        agents = self.agent_ids
-        if self.seating is None:
-            return {agent: agent for agent in agents}
-        changing = {switch.seat for switch in self.seating.switches}
-        return {
-            agent: f"{agent} ({partner.label}{', changes' if seat in changing else ''})"
-            for seat, (agent, partner) in enumerate(zip(agents, self.seating.partners, strict=True))
-        }
+        run = cls.open(path)
+        problem = resume_problem(run)
+        if problem:
+            raise RunError(problem)
+        run._lock = WriterLock(run.path)
+        return run
 
     def append_progress(self, row: Mapping[str, float]) -> None:
         """Adds one iteration's row; cheap, as the file is written every few seconds only.
@@ -272,7 +225,7 @@ class RunFolder:
             RunError: there is no progress, or a file is not what it should be.
         """
         self._check_writable()
-        earlier = RunFolder(folder, self.config, writable=False)
+        earlier = RunReader(folder, self.config)
         progress, gifts = (
             table if env_steps is None else table[table["env_steps"] <= env_steps]
             for table in (earlier.progress(), earlier.gifts())
@@ -282,18 +235,14 @@ class RunFolder:
         self._gifts.take_over(gifts)
 
     def go_on(self, env_steps: int) -> None:
-        """Writes on in an opened folder: as it was after so many env steps, without what came later.
+        """Brings a reopened folder to where it was after so many env steps, without what came later.
 
         Raises:
             RunError: a file is not what it should be.
         """
-        self._writable = True
         self.take_over(self.path, env_steps)
+        set_aside_later(self.path, env_steps)
         _remove_files(self.path, _RESULT_FILES)
-
-    def last_row(self) -> dict[str, float]:
-        """The last row of progress."""
-        return {str(name): value for name, value in self.progress().iloc[-1].items()}
 
     def __enter__(self) -> RunFolder:
         return self
@@ -301,61 +250,19 @@ class RunFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.flush()
-
-    def progress(self) -> pd.DataFrame:
-        """The training curve, one row per iteration.
-
-        Raises:
-            RunError: there is no such file yet, or it lacks a column.
-        """
-        return self._read_table("progress.parquet", PROGRESS_COLUMNS)
-
-    def gifts(self) -> pd.DataFrame:
-        """Mean gift weights per iteration, long: one row per giver and receiver; empty if none were recorded.
-
-        Raises:
-            RunError: the file lacks a column.
-        """
-        if not (self.path / "gifts.parquet").is_file() and not self._gifts.changed:
-            return pd.DataFrame(columns=list(GIFT_COLUMNS))
-        return self._read_table("gifts.parquet", GIFT_COLUMNS)
-
-    def episodes(self) -> pd.DataFrame:
-        """The evaluation, one row per episode and agent.
-
-        Raises:
-            RunError: there is no such file, or it lacks a column.
-        """
-        return self._read_table("episodes.parquet", EPISODE_COLUMNS)
-
-    def summary(self) -> dict[str, Any]:
-        """The summary; undefined numbers are None.
-
-        Raises:
-            RunError: there is none, or it is not what it should be.
-        """
-        path = self.path / "summary.json"
-        summary = read_json(path)
-        check_summary(summary, path)
-        return summary
-
-    def _read_table(self, name: str, columns: Sequence[str]) -> pd.DataFrame:
-        if self._writable:
+        if self._lock is None:
+            return
+        if not self._lock.is_lost:
             self.flush()
-        path = self.path / name
-        if not path.is_file():
-            raise RunError(f"{path}: no such file. Likely cause: the run was stopped before it was written.")
-        try:
-            table = pq.read_table(path)
-        except pa.ArrowInvalid as error:
-            raise RunError(f"{path}: not a parquet file ({error}). Restore it, or repeat the run.") from error
-        check_columns(table.column_names, columns, path)
-        frame: pd.DataFrame = table.to_pandas()
-        return frame
+        self._lock.release()
+
+    def _published(self, name: str) -> Path:
+        if self._lock is not None:
+            self.flush()
+        return super()._published(name)
 
     def _check_writable(self) -> None:
-        if not self._writable:
+        if self._lock is None:
             raise RunError(f"{self.path}: opened for reading. Use RunFolder.create to write a new run.")
 
 
@@ -385,12 +292,15 @@ _RESULT_FILES = ("episodes.parquet", "summary.json", "episode.gif", "render.gif"
 
 def creation_problem(path: Path | str, overwrite: bool = False) -> str | None:
     """Why a run cannot be created at `path`, or None if it can. Changes nothing."""
-    folder = Path(path)
+    return writer_problem(Path(path)) or _content_problem(Path(path), overwrite)
+
+
+def _content_problem(folder: Path, overwrite: bool) -> str | None:
     if not folder.exists():
         return None
     if not folder.is_dir():
         return f"{folder}: is a file; expected a folder for the run. Choose another (--out)."
-    content = sorted(entry.name for entry in folder.iterdir())
+    content = sorted(entry.name for entry in folder.iterdir() if entry.name != LOCK_FILE)
     if content and "config.json" not in content:
         return (
             f"{folder}: holds other things ({', '.join(content[:3])}) but no run. "
@@ -404,8 +314,11 @@ def creation_problem(path: Path | str, overwrite: bool = False) -> str | None:
     return f"{folder}: already holds {state}. {cure} another folder (--out), or replace it (--overwrite)."
 
 
-def resume_problem(run: RunFolder) -> str | None:
+def resume_problem(run: RunReader) -> str | None:
     """Why a run cannot go on from its latest checkpoint, or None if it can."""
+    writer = writer_problem(run.path)  # first: what nobody writes does not finish meanwhile
+    if writer:
+        return writer
     if run.is_finished:
         return f"{run.path}: is finished; there is nothing to go on with. Train longer in another folder."
     if run.config["algo"] in STOCK:

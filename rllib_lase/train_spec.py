@@ -42,6 +42,8 @@ class TrainSpec:
         settings: Settings that differ from the game's defaults; for RLlib's own algorithms RLlib's.
         evaluation_episodes: Episodes of the final evaluation.
         overwrite: Replace a run that is already there.
+        takes_folder: Take the folder from a process that writes it and will not go on; for trials of Tune, of
+            which an earlier attempt may still wait for its end.
         seating: Who plays in a mixed population; `algo` is then "population".
         checkpoint_interval: Env steps between checkpoints; None: one at the end only.
     """
@@ -56,6 +58,7 @@ class TrainSpec:
     settings: Mapping[str, Any] = field(default_factory=dict)
     evaluation_episodes: int = EVALUATION_EPISODES
     overwrite: bool = False
+    takes_folder: bool = False
     seating: Seating | None = None
     checkpoint_interval: int | None = None
 

@@ -16,6 +16,7 @@ from rllib_lase.registry import STOCK
 from rllib_lase.report.gif import write_gif
 from rllib_lase.report.page import write_report
 from rllib_lase.rllib.algorithm import SocialAlgorithm
+from rllib_lase.rllib.checkpoints import ALGORITHM_KIND, newest_whole
 from rllib_lase.rllib.evaluate import Players, evaluate
 from rllib_lase.rllib.population import Population
 from rllib_lase.rllib.recording import record_episode
@@ -23,10 +24,9 @@ from rllib_lase.rllib.session import ray_session
 from rllib_lase.rllib.stock import (
     StockAlgorithm,
 )
-from rllib_lase.run_checkpoints import find_checkpoint
+from rllib_lase.run_checkpoints import run_checkpoints
 from rllib_lase.run_rows import evaluation_summary, population_summary, progress_row
-from rllib_lase.run_schema import RunError
-from rllib_lase.runs import RunFolder, resume_problem
+from rllib_lase.runs import RunFolder
 from rllib_lase.settings import SettingsError
 from rllib_lase.train_spec import Job, TrainSpec
 
@@ -39,6 +39,7 @@ class Progress:
         row: The row that was added to progress.parquet.
         env_steps: Env steps done.
         total_env_steps: The budget.
+        iteration_env_steps: Env steps of this iteration.
         env_steps_per_second: Over the whole run so far.
         seconds_left: Estimate from that rate; infinite as long as that is 0.
         save: Writes a checkpoint of the run into a folder, from which `train` can go on; None of RLlib's own
@@ -48,6 +49,7 @@ class Progress:
     row: Mapping[str, float]
     env_steps: int
     total_env_steps: int
+    iteration_env_steps: int
     env_steps_per_second: float
     seconds_left: float
     save: Callable[[Path], None] | None
@@ -73,6 +75,7 @@ def train(
 
     Raises:
         SettingsError: before anything starts.
+        RunError: before anything starts, if the run's folder is not to be had.
         EnvironmentFault: if the environment breaks its contract.
         KeyboardInterrupt: after the folder was closed properly.
     """
@@ -83,11 +86,13 @@ def train(
         if spec.algo in STOCK:
             raise SettingsError([f"{spec.algo}: runs of RLlib's own algorithms cannot go on; start anew"])
 
-        def restore(algorithm: SocialAlgorithm) -> None:
+        def restore(algorithm: SocialAlgorithm, clock: Clock) -> None:
             restore_interim(resume_from, algorithm, folder)
+            clock.add_earlier(*folder.seconds_until(algorithm.env_steps))
 
-    folder = RunFolder.create(spec.out, spec.description(job), overwrite=spec.overwrite)
-    return _do(spec, job, folder, on_progress, restore)
+    description, out = spec.description(job), spec.out
+    with RunFolder.create(out, description, overwrite=spec.overwrite, take=spec.takes_folder) as folder:
+        return _do(spec, job, folder, on_progress, restore)
 
 
 def resume(
@@ -95,6 +100,8 @@ def resume(
     on_progress: Callable[[Progress], None] | None = None,
 ) -> RunFolder:
     """Goes on with a run that was cut off or interrupted, from its latest checkpoint, in its own folder.
+
+    A latest checkpoint that is damaged is set aside, and the newest whole one taken, with a warning.
 
     A run that was killed goes on as it would have, and its rows after the checkpoint are made again. One that
     Ctrl-C stopped goes on from the middle of an iteration, hence not exactly, and so do runs with several
@@ -108,22 +115,20 @@ def resume(
         The run's folder, complete.
 
     Raises:
-        RunError: there is no run, or it cannot go on.
-        CheckpointError: its checkpoint is damaged.
+        RunError: there is no run, or it cannot go on, or another process writes it.
+        CheckpointError: all of its checkpoints are damaged.
         KeyboardInterrupt: as from `train`.
     """
-    run = RunFolder.open(out)
-    problem = resume_problem(run)
-    if problem:
-        raise RunError(problem)
-    checkpoint = find_checkpoint(out)
-    spec = TrainSpec.of_run(run)
+    with RunFolder.reopen(out) as run:
+        checkpoint = newest_whole(list(run_checkpoints(out).values()), ALGORITHM_KIND)
+        spec = TrainSpec.of_run(run)
 
-    def restore(algorithm: SocialAlgorithm) -> None:
-        algorithm.restore_from_path(checkpoint)
-        run.go_on(algorithm.env_steps)
+        def restore(algorithm: SocialAlgorithm, clock: Clock) -> None:
+            algorithm.restore_from_path(checkpoint)
+            clock.add_earlier(*run.seconds_until(algorithm.env_steps))
+            run.go_on(algorithm.env_steps)
 
-    return _do(spec, spec.job(), run, on_progress, restore)
+        return _do(spec, spec.job(), run, on_progress, restore)
 
 
 def _do(
@@ -131,16 +136,15 @@ def _do(
     job: Job,
     folder: RunFolder,
     on_progress: Callable[[Progress], None] | None,
-    restore: Callable[[SocialAlgorithm], None] | None,
+    restore: Callable[[SocialAlgorithm, Clock], None] | None,
 ) -> RunFolder:
     """Trains and evaluates in the run's folder, from its start or from where `restore` brings it."""
     clock = Clock()
-    with folder, ray_session(1 + job.num_actors), contextlib.ExitStack() as stack:
+    with ray_session(1 + job.num_actors), contextlib.ExitStack() as stack:
         algorithm = job.build()
         stack.callback(algorithm.stop)
         if restore is not None:
-            restore(cast(SocialAlgorithm, algorithm))
-            clock.add_earlier(folder.last_row())
+            restore(cast(SocialAlgorithm, algorithm), clock)
         interrupted = _train_until(algorithm, spec, folder, clock, on_progress)
         if interrupted and not algorithm.iteration:  # no row, and nothing to go on with
             raise KeyboardInterrupt
@@ -189,7 +193,8 @@ def _train_until(
                 _save(algorithm, folder)
             if on_progress is not None:
                 seconds_left = max(0.0, (env_steps - done) / rate) if rate else math.inf
-                on_progress(Progress(row, done, env_steps, rate, seconds_left, save))
+                played = report.iteration_env_steps
+                on_progress(Progress(row, done, env_steps, played, rate, seconds_left, save))
     except KeyboardInterrupt:
         return True
     return False

@@ -226,7 +226,12 @@ def fake_training(monkeypatch: pytest.MonkeyPatch, train: Callable[..., RunFolde
 def progress(env_steps: int, total: int = 1000) -> Any:
     row = progress_row(1, env_steps, collective_reward=12.5, equality=float("nan"))
     return types.SimpleNamespace(
-        row=row, env_steps=env_steps, total_env_steps=total, env_steps_per_second=512.3, seconds_left=67.0
+        row=row,
+        env_steps=env_steps,
+        total_env_steps=total,
+        iteration_env_steps=600,
+        env_steps_per_second=512.3,
+        seconds_left=67.0,
     )
 
 
@@ -380,7 +385,7 @@ def test_lines_are_rare_but_the_last_one_always_comes(capsys: Capture) -> None:
 
 
 def test_a_budget_that_is_overrun_reads_as_done_with_the_length_of_an_iteration() -> None:
-    assert "1,200 of 1,000 env steps (100%; 1,200 an iteration)" in progress_line(progress(1200))
+    assert "1,200 of 1,000 env steps (100%; 600 an iteration)" in progress_line(progress(1200))
 
 
 @pytest.mark.parametrize(

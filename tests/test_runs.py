@@ -172,7 +172,8 @@ def test_a_finished_run_is_not_overwritten_unless_told_so(run: RunFolder) -> Non
     (run.path / "notes.txt").write_text("mine")
     run.checkpoints_path.mkdir()
     (run.checkpoints_path / "weights").touch()
-    RunFolder.create(run.path, run_config(seed=9), overwrite=True)
+    with RunFolder.create(run.path, run_config(seed=9), overwrite=True) as new:
+        assert new.config["seed"] == 9
     assert sorted(path.name for path in run.path.iterdir()) == ["config.json", "notes.txt"]
 
 

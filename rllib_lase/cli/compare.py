@@ -148,6 +148,7 @@ def _runs_to_keep(
     plans: Sequence[RunPlan], out: Path, overwrite: bool, episodes: int, given: Words
 ) -> set[str]:
     """Names of the plans that are finished already; folders that hold something else are problems."""
+    from rllib_lase.run_lock import writer_problem
     from rllib_lase.run_schema import RunError
     from rllib_lase.runs import RunFolder, creation_problem
 
@@ -164,6 +165,8 @@ def _runs_to_keep(
                 given.problems.append(
                     f"--out: {folder}: holds a run with other settings. Choose another folder, or --overwrite"
                 )
+            elif writer := writer_problem(folder):
+                given.problems.append(f"--out: {writer}")
             elif run_folder.is_finished:
                 kept.add(plan.name)
                 played = run_folder.summary()["num_evaluation_episodes"]

@@ -132,7 +132,7 @@ def progress_line(progress: Progress, brief: bool = False) -> str:
     share = min(1.0, progress.env_steps / progress.total_env_steps)
     beyond = ""
     if progress.env_steps > progress.total_env_steps:  # iterations are whole
-        beyond = f"; {progress.env_steps / row['iteration']:,.0f} an iteration"
+        beyond = f"; {progress.iteration_env_steps:,} an iteration"
     steps = f"{progress.env_steps:,} of {progress.total_env_steps:,} env steps ({share:.0%}{beyond})"
     parts = [
         f"{progress.env_steps:,} steps" if brief else steps,

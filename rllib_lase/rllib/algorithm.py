@@ -1,9 +1,8 @@
-"""`SocialAlgorithm`: sample-update rounds, what an iteration reports, evaluation, checkpoints."""
+"""`SocialAlgorithm`: sample-update rounds, what an iteration reports, evaluation, what a checkpoint holds."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar
 
 import ray
 from ray.rllib.algorithms.algorithm import Algorithm
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from rllib_lase.rllib.agent_descriptions import describe_agents
 from rllib_lase.rllib.agent_nodes import AgentNodes
-from rllib_lase.rllib.checkpoints import ALGORITHM_KIND, CheckpointError, load_tree, save_tree
+from rllib_lase.rllib.algorithm_checkpoints import CheckpointedAlgorithm
 from rllib_lase.rllib.config import SocialConfig
 from rllib_lase.rllib.env_runner import BatchedEnvRunner
 from rllib_lase.rllib.episode_account import FinishedEpisodes
@@ -33,7 +32,7 @@ from rllib_lase.social.hook import LearntRewards
 _LEARNER_PARTS = (COMPONENT_RL_MODULE, COMPONENT_OPTIMIZER, SOCIAL_STATE)
 
 
-class SocialAlgorithm(Algorithm):
+class SocialAlgorithm(CheckpointedAlgorithm):
     """Runs `rounds_per_iteration` sample-update rounds per iteration.
 
     Attributes:
@@ -42,7 +41,6 @@ class SocialAlgorithm(Algorithm):
     """
 
     config_class: ClassVar[type[SocialConfig]] = SocialConfig
-    config: SocialConfig
     report: IterationReport
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -293,31 +291,9 @@ class SocialAlgorithm(Algorithm):
 
     # --- checkpoints ------------------------------------------------------------------------------
 
-    @override(Algorithm)
-    def save_to_path(
-        self, path: Any = None, *, state: Any = None, filesystem: Any = None, **kwargs: Any
-    ) -> str:
-        """Writes a checkpoint in our own format: manifest, safe tensors, JSON; never a pickle.
-
-        Args:
-            path: The checkpoint's folder; it must not exist yet or be empty.
-            state: Refused; a checkpoint always holds everything.
-            filesystem: Refused; save to a local folder and copy it.
-            **kwargs: RLlib's format options, which do not apply.
-
-        Returns:
-            The folder.
-        """
-        del kwargs
-        if path is None or state is not None or filesystem is not None:
-            raise CheckpointError(
-                "save_to_path needs a local folder, and takes neither `state` nor `filesystem`"
-            )
-        folder = Path(path).absolute()
-        save_tree(folder, self._checkpoint_state(), kind=ALGORITHM_KIND)
-        return str(folder)
-
+    @override(CheckpointedAlgorithm)
     def _checkpoint_state(self) -> dict[str, Any]:
+        """Learner, runners, agents, and what was counted."""
         runner_states = self.env_runner_group.foreach_env_runner(
             lambda runner: (runner.worker_index, runner.get_sampling_state()),
             local_env_runner=self._local_runner() is not None,
@@ -341,23 +317,9 @@ class SocialAlgorithm(Algorithm):
             "runners": {str(index): sampling for index, sampling in runner_states},
         }
 
-    @override(Algorithm)
-    def restore_from_path(self, path: Any, **kwargs: Any) -> None:
-        """Goes on exactly where a checkpoint was written; foreign environments start new episodes.
-
-        Raises:
-            CheckpointError: if a file is missing or damaged, or the checkpoint is of another algorithm or
-                game.
-        """
-        del kwargs
-        state = load_tree(Path(path).absolute(), kind=ALGORITHM_KIND)
-        saved, own = (_what_must_fit(config) for config in (state["config"], self.config.to_json()))
-        differing = [key for key in saved if saved[key] != own[key]]
-        if differing:
-            found = ", ".join(f"{key}: {saved[key]!r} there, {own[key]!r} here" for key in differing)
-            raise CheckpointError(
-                f"{path} does not fit this algorithm ({found}); build it with from_checkpoint()"
-            )
+    @override(CheckpointedAlgorithm)
+    def _take_up(self, state: dict[str, Any]) -> None:
+        """Restores `_checkpoint_state`; foreign environments start new episodes."""
         self._iteration = int(state["iteration"])
         self._env_steps, self._num_episodes = int(state["env_steps"]), int(state["num_episodes"])
         self._social_metrics.carried = dict(state["carried"])
@@ -378,44 +340,3 @@ class SocialAlgorithm(Algorithm):
             ),
             local_env_runner=self._local_runner() is not None,
         )
-
-    @override(Algorithm)
-    def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """As Tune asks; the checkpoint is `<checkpoint_dir>/algorithm`."""
-        self.save_to_path(Path(checkpoint_dir) / "algorithm")
-
-    @override(Algorithm)
-    def load_checkpoint(self, checkpoint_dir: str) -> None:
-        """As Tune asks."""
-        self.restore_from_path(Path(checkpoint_dir) / "algorithm")
-
-    @classmethod
-    @override(Algorithm)
-    def from_checkpoint(cls, path: Any, **kwargs: Any) -> Self:
-        """Builds the algorithm that wrote a checkpoint, and restores it.
-
-        Args:
-            path: A folder that `save_to_path` wrote (or one that Tune wrote, which holds it as `algorithm`).
-            **kwargs: RLlib's options, which do not apply.
-        """
-        del kwargs
-        folder = Path(path).absolute()
-        nested = folder / "algorithm"
-        folder = nested if nested.is_dir() else folder
-        saved = load_tree(folder, kind=ALGORITHM_KIND)["config"]
-        if cls is not SocialAlgorithm and saved["algo_id"] != cls.config_class.algo_id:
-            raise CheckpointError(
-                f"{folder} is of algorithm {saved['algo_id']!r}, not {cls.config_class.algo_id!r}"
-            )
-        algorithm = SocialConfig.from_json(saved).build_algo()
-        algorithm.restore_from_path(folder)
-        return cast(Self, algorithm)
-
-
-def _what_must_fit(config: dict[str, Any]) -> dict[str, Any]:
-    """What a checkpoint and the algorithm that takes it over must have in common."""
-    names = ("hidden_size", "use_lstm", "lstm_size", "num_env_runners", "num_envs_per_env_runner")
-    keys = ("algo_id", "env", "env_config", "population", "shuffle_seats")
-    same = {key: config[key] for key in keys if key in config}
-    divided = config["settings"].get("decentralised_learners", 0)
-    return same | {name: config["settings"][name] for name in names} | {"decentralised_learners": divided}

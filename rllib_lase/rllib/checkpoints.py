@@ -5,6 +5,7 @@ Knows nothing of algorithms: it saves trees of plain values.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -12,6 +13,8 @@ import json
 import os
 import secrets
 import shutil
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,7 @@ from safetensors.numpy import save as save_arrays
 from rllib_lase.rllib.checkpoint_tree import CheckpointError, read_tree, write_tree
 from rllib_lase.version import __version__
 
-__all__ = ["CheckpointError", "load_tree", "save_tree"]
+__all__ = ["CheckpointError", "appearing", "load_tree", "newest_whole", "save_tree"]
 
 #: Kind of our algorithms' checkpoints.
 ALGORITHM_KIND = "rllib-lase algorithm"
@@ -45,8 +48,6 @@ def save_tree(folder: str | os.PathLike[str], state: Any, *, kind: str) -> None:
     Raises:
         CheckpointError: if the folder is in use, or the state contains anything else.
     """
-    target = Path(folder)
-    _require_free(target)
     structure, arrays = write_tree(state)
     contents = {
         STRUCTURE: json.dumps(structure, indent=1, allow_nan=False).encode(),
@@ -60,12 +61,24 @@ def save_tree(folder: str | os.PathLike[str], state: Any, *, kind: str) -> None:
     }
     manifest["sha256"] = _sha256(_canonical(manifest))
     contents[MANIFEST] = json.dumps(manifest, indent=1).encode()
+    with appearing(Path(folder)) as partial:
+        for name, data in contents.items():
+            _write_durably(partial / name, data)
+
+
+@contextlib.contextmanager
+def appearing(target: Path) -> Iterator[Path]:
+    """A folder to write a checkpoint into; it appears at `target` when the block ends, or not at all.
+
+    Raises:
+        CheckpointError: if the target is in use.
+    """
+    _require_free(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.partial-{secrets.token_hex(4)}")
     try:
         partial.mkdir()
-        for name, data in contents.items():
-            _write_durably(partial / name, data)
+        yield partial
         _require_free(target)
         if target.exists():
             target.rmdir()
@@ -88,7 +101,37 @@ def load_tree(folder: str | os.PathLike[str], kind: str | None = None) -> Any:
         CheckpointError: if the folder is no checkpoint, is of an unknown format or another kind, lacks a
             file, has one that does not belong there, or has one whose content has changed.
     """
-    path = Path(folder)
+    contents = _whole_contents(Path(folder), kind)
+    return read_tree(json.loads(contents[STRUCTURE]), load_arrays(contents[ARRAYS]))
+
+
+def newest_whole(folders: Sequence[Path], kind: str) -> Path:
+    """The newest checkpoint that could be loaded; a warning names it and later ones that could not.
+
+    Args:
+        folders: Checkpoints of one run, at least one, the earliest first.
+        kind: The kind that is expected.
+
+    Raises:
+        CheckpointError: if none could; the message says of each why.
+    """
+    faults = []
+    for folder in reversed(folders):
+        try:
+            _whole_contents(folder, kind)
+        except CheckpointError as error:
+            faults.append(str(error))
+            continue
+        if faults:
+            warnings.warn(
+                f"Going on from {folder}, the newest whole checkpoint: {' '.join(faults)}", stacklevel=2
+            )
+        return folder
+    raise CheckpointError("\n".join([*faults, "No other checkpoint is left: start anew (--overwrite)."]))
+
+
+def _whole_contents(path: Path, kind: str | None) -> dict[str, bytes]:
+    """The files by name, after sizes and hashes of all are right."""
     manifest = _read_manifest(path)
     if kind is not None and manifest["kind"] != kind:
         raise CheckpointError(
@@ -102,8 +145,7 @@ def load_tree(folder: str | os.PathLike[str], kind: str | None = None) -> Any:
             f"{ARRAYS}. Likely cause: something else was saved here, or the checkpoint was tampered with. "
             "Cure: find out where it comes from, then remove it; our checkpoints never contain pickles."
         )
-    contents = {name: _verified(path / name, manifest["files"][name]) for name in (STRUCTURE, ARRAYS)}
-    return read_tree(json.loads(contents[STRUCTURE]), load_arrays(contents[ARRAYS]))
+    return {name: _verified(path / name, manifest["files"][name]) for name in (STRUCTURE, ARRAYS)}
 
 
 def _require_free(target: Path) -> None:

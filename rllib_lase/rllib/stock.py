@@ -29,7 +29,7 @@ from ray.rllib.utils.typing import MultiAgentDict
 
 import mixed_motive
 from rllib_lase.registry.stock import StockSpec
-from rllib_lase.rllib.checkpoints import save_tree
+from rllib_lase.rllib.checkpoints import appearing, save_tree
 from rllib_lase.rllib.episode_account import FinishedEpisodes
 from rllib_lase.rllib.game_env import GameEnv
 from rllib_lase.rllib.iteration_report import IterationReport
@@ -273,10 +273,10 @@ class StockAlgorithm:
         `rllib/` is RLlib's own: `Algorithm.from_checkpoint` goes on from it. It holds pickles, which run code
         when they are loaded. `policies/` is what evaluation loads: safe tensors and JSON.
         """
-        path.mkdir(parents=True)
-        self.algorithm.save_to_path(str(path.absolute() / RLLIB_FOLDER))
         policies = {"policies": self._policies(), "epsilon": self.epsilon}
-        save_tree(path / POLICIES_FOLDER, policies, kind=POLICIES_KIND)
+        with appearing(path.absolute()) as partial:
+            self.algorithm.save_to_path(str(partial / RLLIB_FOLDER))
+            save_tree(partial / POLICIES_FOLDER, policies, kind=POLICIES_KIND)
 
     def stop(self) -> None:
         """Ends RLlib's processes."""

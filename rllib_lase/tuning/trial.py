@@ -69,6 +69,7 @@ def train_spec(config: Mapping[str, Any], out: Path) -> TrainSpec:
         settings=whole_settings(config),
         evaluation_episodes=plan["evaluation_episodes"],
         overwrite=True,
+        takes_folder=True,
     )
 
 

@@ -3,6 +3,9 @@ from __future__ import annotations
 import json
 import math
 import pickle
+import signal
+import subprocess
+import sys
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,9 @@ from hypothesis import strategies as st
 
 from rllib_lase.rllib import checkpoints
 from rllib_lase.rllib.checkpoint_tree import read_tree, write_tree
-from rllib_lase.rllib.checkpoints import CheckpointError, load_tree, save_tree
+from rllib_lase.rllib.checkpoints import CheckpointError, load_tree, newest_whole, save_tree
+from rllib_lase.run_checkpoints import find_checkpoint, run_checkpoints
+from tests.interpreter import environment
 
 
 def assert_same(found: Any, expected: Any) -> None:
@@ -315,3 +320,41 @@ def test_an_interrupted_save_leaves_nothing_behind(tmp_path: Path, monkeypatch: 
     with pytest.raises(OSError, match="No space left"):
         save_tree(tmp_path / "s", {"a": 1}, kind="test")
     assert list(tmp_path.iterdir()) == []
+
+
+_KILLED_WHILE_SAVING = """
+import os, signal, sys
+from rllib_lase.rllib import checkpoints
+
+written, write = [], checkpoints._write_durably
+
+def kill_at_the_last(path, data):
+    written.append(path)
+    write(path, data if len(written) < 3 else data[: len(data) // 2])
+    if len(written) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+checkpoints._write_durably = kill_at_the_last
+checkpoints.save_tree(sys.argv[1], {"a": 1}, kind="test")
+"""
+
+
+def test_a_process_that_is_killed_while_saving_leaves_nothing_that_looks_like_a_checkpoint(
+    tmp_path: Path,
+) -> None:
+    save_tree(tmp_path / "checkpoints" / "env_steps_000000100", {"a": 0}, kind="test")
+    target = tmp_path / "checkpoints" / "env_steps_000000200"
+    command = [sys.executable, "-c", _KILLED_WHILE_SAVING, str(target)]
+    assert subprocess.run(command, env=environment(), check=False).returncode == -signal.SIGKILL
+    left = [path for path in target.parent.iterdir() if path.name.startswith(".")]
+    assert [len(list(path.iterdir())) for path in left] == [3], "it got as far as the last file"
+    assert list(run_checkpoints(tmp_path)) == [100]
+    save_tree(target, {"a": 1}, kind="test")
+    assert load_tree(find_checkpoint(tmp_path)) == {"a": 1}
+
+
+def test_the_newest_whole_checkpoint_is_found_without_a_word_if_it_is_the_latest(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in "ab"]
+    for folder in folders:
+        save_tree(folder, {"name": folder.name}, kind="test")
+    assert newest_whole(folders, "test") == folders[1]

@@ -85,6 +85,7 @@ def test_a_trial_is_the_run_that_was_drawn(tmp_path):
     )
     spec = train_spec(trials(search)[0], tmp_path)
     assert (spec.game, spec.algo, spec.seed, spec.total_env_steps) == ("cleanup", "lase", 7, 500)
+    assert spec.takes_folder, "an earlier attempt may be there, and wait for its end"
     config = spec.description(spec.job())
     assert config["settings"]["lr"] == 4e-3
     assert config["game_params"] == {"num_agents": 3}
