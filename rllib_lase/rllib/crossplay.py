@@ -141,8 +141,7 @@ class _MatchRunner(BatchedEnvRunner):
     def make_module(self) -> None:
         assert self.env is not None
         players = [each.in_seat(self.env, seat, self._match_seed) for seat, each in enumerate(self._seated)]
-        self._policy = _SeatPolicies(self.env, players)
-        self._state = self._policy.initial_state()
+        self.act_by(_SeatPolicies(self.env, players))
 
 
 class _SeatPolicies(JointPolicy):
