@@ -1,5 +1,6 @@
-"""Run folders as training would leave them, with made-up curves, for tests that need no training."""
+"""What training would tell and leave, with made-up curves, for tests that need no training."""
 
+import types
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,19 @@ def progress_row(iteration: int, env_steps: int, share: float = 0.0, **changes: 
     for agent in AGENTS:
         row |= {f"reward/{agent}": 2.5, f"reward_after_gifting/{agent}": 2.5, f"counts/apples/{agent}": 2.5}
     return {**row, **changes}
+
+
+def progress(env_steps: int, total: int = 1000) -> Any:
+    """What training tells of an iteration."""
+    row = progress_row(1, env_steps, collective_reward=12.5, equality=float("nan"))
+    return types.SimpleNamespace(
+        row=row,
+        env_steps=env_steps,
+        total_env_steps=total,
+        iteration_env_steps=600,
+        env_steps_per_second=512.3,
+        seconds_left=67.0,
+    )
 
 
 def evaluation_episodes(

@@ -10,23 +10,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from rllib_lase.cli import entry, pool
+from rllib_lase.cli import pool
 from rllib_lase.cli.overview import make_overview, overview_table
 from rllib_lase.cli.pool import Job, run_jobs
 from rllib_lase.cli.train import read_plan
+from tests.lase_command import Capture, lase, refused
 from tests.synthetic_runs import write_run
-
-Capture = pytest.CaptureFixture[str]
-
-
-def lase(*words: str) -> int:
-    return entry.run(words)
-
-
-def refused(capsys: Capture, *words: str) -> list[str]:
-    """The lines of the message with which the command refuses."""
-    assert lase(*words) == 2
-    return capsys.readouterr().err.splitlines()
 
 
 @pytest.mark.parametrize(

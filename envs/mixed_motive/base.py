@@ -22,6 +22,7 @@ from mixed_motive.checks import (
     read_indices,
     read_seed,
 )
+from mixed_motive.counters import Counters
 from mixed_motive.encodings import Obs, encode, native_encoding
 from mixed_motive.errors import GameError
 from mixed_motive.game_parts import GameParts, State
@@ -33,14 +34,6 @@ if TYPE_CHECKING:
     from mixed_motive.threads import Crew
 
 __all__ = ["BatchedGame"]
-
-_COUNTERS: Mapping[str, type[np.generic]] = {
-    "step": np.int64,
-    "episode": np.int64,
-    "seed": np.uint64,
-    "env_index": np.int64,
-    "ended": np.bool_,
-}
 
 
 class BatchedGame(GameParts):
@@ -96,15 +89,11 @@ class BatchedGame(GameParts):
         self._action_space: spaces.Discrete[Any] | None = None
 
         self._kernel = self._load_kernel()
-        from mixed_motive.kernels import rng, shared
+        from mixed_motive.kernels.shared import refusal
 
-        self._episode_key, self._refusal_of = rng.episode_key, shared.refusal
-        self._columns = {"step": shared.STEP, "episode": shared.EPISODE, "seed": shared.SEED}
-        self._columns |= {"env_index": shared.ENV_INDEX, "ended": shared.ENDED}
-        self._key_column = shared.KEY
-        num_registers = shared.NUM_REGISTERS + self._num_extra_registers()
-        self._registers: npt.NDArray[np.uint64] = np.zeros((num_envs, num_registers), np.uint64)
-        self._registers[:, shared.ENV_INDEX] = np.arange(first_env_index, first_env_index + num_envs)
+        self._refusal_of = refusal
+        self._counters = Counters(num_envs, first_env_index, self._num_extra_registers())
+        self._registers = self._counters.registers
         self._arrays = self._new_arrays()
         self._constants = self._kernel_constants()
         self._actions: npt.NDArray[np.int64] = np.zeros((num_envs, params.num_agents), np.int64)
@@ -167,18 +156,13 @@ class BatchedGame(GameParts):
         Raises:
             GameError: If the seed is no integer in that range.
         """
-        counters = self._registers
         if seed is None and self._started:
-            counters[:, self._columns["episode"]] += np.uint64(1)
+            self._counters.to_next_episode()
         else:
-            counters[:, self._columns["seed"]] = np.uint64(read_seed(self.game_id, seed))
-            counters[:, self._columns["episode"]] = 0
-            counters[:, self._columns["env_index"]] = np.arange(
-                self.first_env_index, self.first_env_index + self.num_envs
-            )
+            self._counters.to_first_episode(read_seed(self.game_id, seed))
         obs = self._new_obs()
         native = self._flat_native if self._derived else flat_obs(obs)
-        self._kernel.reset(counters, *self._arrays, native, self._native, *self._constants)
+        self._kernel.reset(self._registers, *self._arrays, native, self._native, *self._constants)
         if self._derived:
             encode(self._native_obs, self._palette, obs)
         self._started = True
@@ -265,11 +249,7 @@ class BatchedGame(GameParts):
         """
         self._require_started("get_state")
         indices = read_indices(f"{self.game_id}: get_state", env_indices, self.num_envs, distinct=False)
-        counters = {
-            name: self._registers[indices, self._columns[name]].astype(dtype)
-            for name, dtype in _COUNTERS.items()
-        }
-        return {**counters, **self._copy_arrays(indices)}
+        return {**self._counters.get_state(indices), **self._copy_arrays(indices)}
 
     def set_state(
         self,
@@ -291,26 +271,20 @@ class BatchedGame(GameParts):
         indices = read_indices(f"{self.game_id}: set_state", env_indices, self.num_envs, distinct=True)
         state = {name: np.asarray(array) for name, array in state.items()}
         empty = np.zeros(0, np.intp)
-        expected = {name: np.zeros(0, dtype) for name, dtype in _COUNTERS.items()} | self._copy_arrays(empty)
+        expected = {**self._counters.get_state(empty), **self._copy_arrays(empty)}
         problems = array_problems(state, expected, len(indices))
         if not problems:
             problems = counter_problems(state, self.horizon, self.auto_reset) + self._state_problems(state)
         if problems:
             raise GameError(f"{self.game_id}: set_state", problems)
-        for name, column in self._columns.items():
-            self._registers[indices, column] = state[name].astype(np.uint64)
-        for b in indices:
-            seed, env_index, episode = (
-                self._registers[b, self._columns[n]] for n in ("seed", "env_index", "episode")
-            )
-            self._registers[b, self._key_column] = self._episode_key(seed, env_index, episode)
+        self._counters.set_state(indices, state)
         self._load_arrays(indices, state)
         self._started = True
 
     def in_game(self, env_index: int = 0) -> tuple[str, ...]:
         """Agents that act next in one copy, by its position in the batch; none where its episode is over."""
         index = self._read_index("in_game", env_index)
-        if self._registers[index, self._columns["ended"]]:
+        if self._counters.has_ended(index):
             return ()
         present = self._present()
         if present is None:
@@ -348,6 +322,14 @@ class BatchedGame(GameParts):
         from mixed_motive.rendering.gifts import gifts_text
 
         return "\n".join([self._text(index), *gifts_text(self.agent_ids, amounts)])
+
+    def _title(self, env_index: int) -> str:
+        """First line of a copy's text."""
+        return f"{self.game_id}, step {self._counters.step_of(env_index)} of {self.horizon}"
+
+    def _progress(self, env_index: int) -> float:
+        """Share of a copy's episode that is over, in [0, 1]."""
+        return self._counters.step_of(env_index) / self.horizon
 
     def __repr__(self) -> str:
         name = f"{type(self).__name__} {self.game_id!r}"

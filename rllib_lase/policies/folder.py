@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
 from torch import Tensor, as_tensor
 
 from rllib_lase.policies.policy import PolicyError, TrainedPolicy
@@ -124,15 +125,20 @@ def _read_checkpoint(path: Path) -> SavedPolicies:
         int(state["env_steps"]),
         state["agents"],
         {
-            agent: {
-                name.removeprefix(_POLICY_PREFIX): as_tensor(value)
-                for name, value in modules[agent].items()
-                if name.startswith(_POLICY_PREFIX)
-            }
+            agent: {name: as_tensor(array) for name, array in policy_part(modules[agent]).items()}
             for agent in state["agents"]
         },
         _seats(state.get("config", {})),
     )
+
+
+def policy_part(module: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Of what a checkpoint holds of an agent's module, its policy's weights by their names in the network."""
+    return {
+        name.removeprefix(_POLICY_PREFIX): array
+        for name, array in module.items()
+        if name.startswith(_POLICY_PREFIX)
+    }
 
 
 def _read_export(path: Path) -> SavedPolicies:

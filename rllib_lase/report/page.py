@@ -14,6 +14,7 @@ from rllib_lase.evaluation.metrics import METRICS, share_given
 from rllib_lase.evaluation.search_table import SEARCH_FILE
 from rllib_lase.evaluation.table import comparison_frame, display_frame, format_number, group_runs
 from rllib_lase.registry import ALGORITHMS, STOCK
+from rllib_lase.report.groups import Group
 from rllib_lase.report.parts import (
     embed,
     embed_gif,
@@ -23,7 +24,7 @@ from rllib_lase.report.parts import (
     versions,
     what_was_asked,
 )
-from rllib_lase.report.pictures import Group, comparison_pictures, run_pictures
+from rllib_lase.report.pictures import comparison_pictures, run_pictures
 from rllib_lase.report.search import search_context
 from rllib_lase.report.theme import DARK, LIGHT, render_svg
 from rllib_lase.run_schema import RunError, as_floats

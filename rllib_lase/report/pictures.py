@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ from rllib_lase.evaluation.table import format_number, readable
 from rllib_lase.report import figures
 from rllib_lase.report.curves import SeedCurves, seed_curves
 from rllib_lase.report.figures import BarPanel, Bars, CurvePanel, HeatMap, Line
+from rllib_lase.report.groups import Group, group_colours, group_lines
 from rllib_lase.report.theme import algorithm_colours
 from rllib_lase.run_schema import EPISODE_COLUMNS, as_floats
 from rllib_lase.runs import RunFolder
@@ -46,39 +46,6 @@ class Picture:
     alt: str
     draw: Callable[[], Figure]
     folded: bool = False
-
-
-@dataclass(frozen=True)
-class Group:
-    """Runs that differ in their seed only, under the name they have in every table.
-
-    Attributes:
-        label: "independent (ppo)", and what tells the runs from others of that algorithm.
-        runs: one per seed.
-    """
-
-    label: str
-    runs: Sequence[RunFolder]
-
-    @property
-    def algo(self) -> str:
-        """The algorithm's id."""
-        return str(self.runs[0].config["algo"])
-
-    @cached_property
-    def progress(self) -> list[pd.DataFrame]:
-        """The training curves, one per run."""
-        return [run.progress() for run in self.runs]
-
-    @property
-    def gives(self) -> bool:
-        """Whether any agent ever gave anything away, or may have: an undefined share is no share of 0."""
-        return any(bool((table["share_given"] != 0).any()) for table in self.progress)
-
-    @property
-    def gives_shares(self) -> bool:
-        """Whether any agent ever gave a share of its reward away."""
-        return any(bool((table["share_given"] > 0).any()) for table in self.progress)
 
 
 def run_pictures(run: RunFolder) -> list[Picture]:
@@ -125,7 +92,7 @@ def comparison_pictures(groups: Sequence[Group]) -> list[Picture]:
 
 
 def _learning_curve(groups: Sequence[Group]) -> Picture:
-    lines = _lines(groups, "collective_reward")
+    lines = group_lines(groups, "collective_reward")
     run = groups[0].runs[0]
     ceiling = run.summary().get("max_collective_reward") if run.has_summary else None
     panel = CurvePanel(METRICS["collective_reward"].axis_label, lines, ceiling=ceiling)
@@ -140,12 +107,12 @@ def _learning_curve(groups: Sequence[Group]) -> Picture:
 
 def _fairness(groups: Sequence[Group]) -> Picture:
     sharing = [group for group in groups if group.gives_shares]
-    panels = [CurvePanel("Equality before gifting", _lines(groups, "equality"), _EQUALITY_LIMITS)]
+    panels = [CurvePanel("Equality before gifting", group_lines(groups, "equality"), _EQUALITY_LIMITS)]
     if any(group.gives for group in groups):
-        after = _lines(groups, "equality_after_gifting")
+        after = group_lines(groups, "equality_after_gifting")
         panels.append(CurvePanel("Equality after gifting", after, _EQUALITY_LIMITS))
     if sharing:
-        panels.append(CurvePanel("Share given away", _lines(sharing, "share_given")))
+        panels.append(CurvePanel("Share given away", group_lines(sharing, "share_given")))
     return _curve_picture(
         "Fairness over training",
         "Equality E of the agents' rewards (1: all alike), and the share of its reward that an agent gives "
@@ -156,7 +123,7 @@ def _fairness(groups: Sequence[Group]) -> Picture:
 
 def _events_over_training(groups: Sequence[Group], events: Sequence[str]) -> Picture:
     panels = [
-        CurvePanel(f"{readable(event)} per episode", _lines(groups, f"counts/{event}/", total=True))
+        CurvePanel(f"{readable(event)} per episode", group_lines(groups, f"counts/{event}/", total=True))
         for event in events
     ]
     return _curve_picture(
@@ -169,7 +136,7 @@ def _roles(groups: Sequence[Group]) -> Picture:
     tables = [[_ranked_agents(run.episodes()) for run in group.runs] for group in groups]
     quantities = [name for name in tables[0][0].columns if name != "reward_after_gifting"]
     columns = min(len(groups), _ROLE_COLUMNS)
-    shown = list(zip(groups, tables, _colours(groups), strict=True))
+    shown = list(zip(groups, tables, group_colours(groups), strict=True))
     panels: list[BarPanel | None] = []
     for start in range(0, len(shown), columns):
         block = shown[start : start + columns]
@@ -315,36 +282,6 @@ def _curve_picture(title: str, caption: str, panels: Sequence[CurvePanel], folde
         partial(figures.draw_curves, panels, columns=min(len(panels), 3)),
         folded,
     )
-
-
-def _lines(groups: Sequence[Group], column: str, total: bool = False) -> list[Line]:
-    """One line per group; `total` adds up all columns that start with `column`."""
-    algorithms = [group.algo for group in groups]
-    lines = []
-    for place, (group, colour) in enumerate(zip(groups, _colours(groups), strict=True)):
-        tables = [_with_total(table, column) for table in group.progress] if total else group.progress
-        # Two groups of one algorithm share its colour: the second one is dashed.
-        dashed = not _are_many(groups) and group.algo in algorithms[:place]
-        lines.append(Line(group.label, colour, seed_curves(tables, column), dashed=dashed))
-    return lines
-
-
-def _are_many(groups: Sequence[Group]) -> bool:
-    """Whether an algorithm has more than two groups, so that its colour would not tell them apart."""
-    return max(Counter(group.algo for group in groups).values()) > 2
-
-
-def _colours(groups: Sequence[Group]) -> list[int]:
-    """Each group's place in the palette: its algorithm's, or its own where an algorithm has many groups."""
-    if _are_many(groups):
-        return list(range(len(groups)))
-    colours = algorithm_colours(group.algo for group in groups)
-    return [colours[group.algo] for group in groups]
-
-
-def _with_total(table: pd.DataFrame, prefix: str) -> pd.DataFrame:
-    parts = [name for name in table.columns if name.startswith(prefix)]
-    return table.assign(**{prefix: table[parts].sum(axis=1, skipna=False)})
 
 
 def _agent_lines(progress: pd.DataFrame, agents: Mapping[str, str], column: str) -> list[Line]:

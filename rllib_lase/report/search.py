@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from rllib_lase.evaluation.search_table import CAPTION, SEARCH_FILE, shown_tables
+from rllib_lase.report.groups import Group
 from rllib_lase.report.parts import embed, game_title, run_row, shared_options, versions
-from rllib_lase.report.pictures import Group, comparison_pictures
+from rllib_lase.report.pictures import comparison_pictures
 from rllib_lase.run_schema import RunError, read_json
 from rllib_lase.runs import RunFolder
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 from torch import Tensor
 
@@ -18,10 +17,9 @@ from rllib_lase.evaluation.crossplay import Match
 from rllib_lase.rllib.env_runner import BatchedEnvRunner
 from rllib_lase.rllib.evaluate import evaluate
 from rllib_lase.rllib.game_env import EnvLike
-from rllib_lase.rllib.joint_env import JointEnv
-from rllib_lase.rllib.policies import JointPolicy
+from rllib_lase.rllib.policies import StackedPolicies
 from rllib_lase.rllib.seat_agents import SeatAgents, only_rewards_of
-from rllib_lase.rllib.seats import SeatPlayer
+from rllib_lase.rllib.seats import SeatedPolicies
 from rllib_lase.rollout import JointRollout
 from rllib_lase.social.hook import LearntRewards
 
@@ -141,43 +139,5 @@ class _MatchRunner(BatchedEnvRunner):
     def make_module(self) -> None:
         assert self.env is not None
         players = [each.in_seat(self.env, seat, self._match_seed) for seat, each in enumerate(self._seated)]
-        self._policy = _SeatPolicies(self.env, players)
-        self._state = self._policy.initial_state()
-
-
-class _SeatPolicies(JointPolicy):
-    """One player per seat; nobody learns."""
-
-    def __init__(self, env: JointEnv, players: Sequence[SeatPlayer]) -> None:
-        self._env, self._players = env, players
-        self._places = {
-            seat: (g, row) for g, group in enumerate(env.groups) for row, seat in enumerate(group)
-        }
-        self._state_size = max(player.state_size for player in players)
-
-    def initial_state(self) -> Tensor | None:
-        """Zeros, states smaller than the largest padded; None if nobody is recurrent."""
-        if not self._state_size:
-            return None
-        return torch.zeros(len(self._players), self._env.num_envs, self._state_size)
-
-    def start_fragment(self, num_steps: int, epsilon: float) -> None:
-        """Nothing is kept, and nobody explores."""
-
-    def act(
-        self,
-        t: int,
-        obs: Sequence[NDArray[Any]],
-        state: Tensor | None,
-        uniform: NDArray[np.float32],
-        actions_out: NDArray[Any],
-    ) -> Tensor | None:
-        """Seat by seat."""
-        after = None if state is None else torch.zeros_like(state)
-        for seat, player in enumerate(self._players):
-            group, row = self._places[seat]
-            own = None if state is None or not player.state_size else state[seat, :, : player.state_size]
-            actions_out[seat], end = player.act(obs[group][row], own, uniform[seat])
-            if after is not None and end is not None:
-                after[seat, :, : player.state_size] = end
-        return after
+        nobody_learns = StackedPolicies({}, self.env)
+        self.act_by(SeatedPolicies(self.env, nobody_learns, dict(enumerate(players))))

@@ -13,7 +13,6 @@ import gymnasium as gym
 import numpy as np
 import ray
 import torch
-from numpy.typing import NDArray
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 from ray.rllib.core import COMPONENT_RL_MODULE
 from ray.rllib.core.rl_module.multi_rl_module import MultiRLModule
@@ -28,7 +27,7 @@ from ray.rllib.utils.metrics import WEIGHTS_SEQ_NO
 import mixed_motive
 from rllib_lase.rllib.episode_account import EpisodeAccount, FinishedEpisodes
 from rllib_lase.rllib.episodes import EpisodeCarry, to_multi_agent_episodes
-from rllib_lase.rllib.fragment import Fragment, empty_obs
+from rllib_lase.rllib.fragment_sampler import FragmentSampler
 from rllib_lase.rllib.game_env import make_joint_env
 from rllib_lase.rllib.gpus import acting_device
 from rllib_lase.rllib.joint_env import EnvironmentFault, JointEnv
@@ -71,13 +70,8 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         self._carry: EpisodeCarry | None = None
         self._weights_seq_no = 0
         self._weights_version = -1
-        self._generator = np.random.default_rng(
-            np.random.SeedSequence(config.seed, spawn_key=(10, int(config.in_evaluation), self.worker_index))
-        )
-        self._lane_steps = 0
+        self._sampler: FragmentSampler | None = None
         self._needs_reset = True
-        self._starts = 0
-        self._last_obs: list[NDArray[Any]] = []
         self._finished: list[FinishedEpisodes] = []
         self._reported = FinishedEpisodes.join([])
         self._steps = self._agent_steps = 0
@@ -100,9 +94,34 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         first = max(0, self.worker_index - 1) * self.num_envs
         env = make_joint_env(config.env, self._env_context(), self.num_envs, first)
         self.env = env if self._episodes_mode else config.adapt_env(env)
-        self._lanes = np.arange(first, first + self.num_envs)
+        if self._sampler is None:
+            self._sampler = self._new_sampler(self.env, first)
+        self._sampler.env = self.env
         self._account = EpisodeAccount(len(self.env.agent_ids), self.num_envs, len(self.env.count_names))
         self._needs_reset = True
+
+    def _new_sampler(self, env: JointEnv, first: int) -> FragmentSampler:
+        """Of copies whose first one has the index `first` over all runners."""
+        seed, in_evaluation = self.config.seed, int(self.config.in_evaluation)
+        draws = np.random.SeedSequence(seed, spawn_key=(10, in_evaluation, self.worker_index))
+        return FragmentSampler(
+            env,
+            np.arange(first, first + self.num_envs),
+            None if seed is None else int(seed) + _EVALUATION_SEED_OFFSET * in_evaluation,
+            np.random.default_rng(draws),
+            self.device,
+        )
+
+    @property
+    def _copies(self) -> FragmentSampler:
+        """The copies at play.
+
+        Raises:
+            RuntimeError: on a driver that has none.
+        """
+        if self._sampler is None or self.env is None:
+            raise RuntimeError("this runner has no environment; sample on the remote runners")
+        return self._sampler
 
     def _env_context(self) -> EnvContext:
         context = EnvContext(dict(self.config.env_config), self.worker_index, num_workers=self.num_workers)
@@ -127,17 +146,14 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         self.module = module
         if self.env is None:
             return
-        self._policy: JointPolicy
         if self._episodes_mode:
-            self._policy = RLlibPolicies(module, self.env, self._module_of)
+            self.act_by(RLlibPolicies(module, self.env, self._module_of))
         else:
-            self._policy = self.config.make_policy(module, self.env)
-        self._state = self._policy.initial_state()
+            self.act_by(self.config.make_policy(module, self.env))
 
     def act_by(self, policy: JointPolicy) -> None:
         """Lets `policy` choose the actions from now on, whatever the modules here are."""
-        self._policy = policy
-        self._state = policy.initial_state()
+        self._copies.use_policy(policy)
 
     def _module_of(self, agent_id: str) -> str:
         mapping: Callable[..., str] = self.config.policy_mapping_fn
@@ -216,17 +232,16 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         return int(self.config.get_rollout_fragment_length(self.worker_index))
 
     def _to_episodes(self, rollout: JointRollout) -> list[MultiAgentEpisode]:
-        if self.env is None:
-            raise RuntimeError("a driver without copies has nothing to convert")
+        copies = self._copies
         if self._carry is None:
             self._carry = EpisodeCarry()
         return to_multi_agent_episodes(
             rollout,
             self._carry,
-            observation_spaces=self.env.observation_spaces,
-            action_spaces=self.env.action_spaces,
+            observation_spaces=copies.env.observation_spaces,
+            action_spaces=copies.env.action_spaces,
             module_of=self._module_of,
-            extra_model_outputs=self._policy.extra_model_outputs(),
+            extra_model_outputs=copies.policy.extra_model_outputs(),
         )
 
     def sample_rollout(self, num_steps: int, epsilon: float, env_steps: int = 0) -> JointRollout:
@@ -243,31 +258,9 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         Raises:
             EnvironmentFault: if the environment breaks its contract; nothing of the fragment is used.
         """
-        env = self.env
-        if env is None:
-            raise RuntimeError("this runner has no environment; sample on the remote runners")
-        policy = self._policy
-        policy.refresh()
         if self._needs_reset:
             self.start_episodes()
-        fragment = Fragment(env, num_steps, self._last_obs)
-        state_in = policy.learners_state(self._state)
-        shape = (num_steps, len(env.agent_ids), self.num_envs, *env.action_shape)
-        uniform = self._generator.random(shape, np.float32)
-        policy.set_env_steps(env_steps)
-        policy.start_fragment(num_steps, epsilon)
-        for t in range(num_steps):
-            actions = fragment.actions[:, t]
-            self._state = policy.act(t, fragment.obs(t), self._state, uniform[t], actions)
-            step = env.step(actions, fragment.obs(t + 1))
-            fragment.record(t, step, policy.away)
-            if step.dones.any():
-                self._end_episodes(fragment, t, np.flatnonzero(step.dones))
-        last_obs = fragment.obs(num_steps)
-        vf_preds, action_logp = policy.finish_fragment(last_obs, self._state, fragment.actions)
-        self._last_obs = [block.copy() for block in last_obs]
-        rollout = fragment.rollout(vf_preds, action_logp, state_in, self._lanes, self._lane_steps)
-        self._lane_steps += num_steps
+        rollout = self._copies.sample(num_steps, epsilon, env_steps)
         self._finished.append(self._account.add(rollout))
         self._steps += rollout.env_steps()
         self._agent_steps += rollout.agent_steps()
@@ -293,38 +286,10 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
 
     def start_episodes(self) -> None:
         """New episodes in all copies; unfinished ones are forgotten."""
-        if self.env is None:
-            raise RuntimeError("this runner has no environment")
-        self._last_obs = [block[:, 0] for block in empty_obs(self.env, 1)]
-        self.env.reset(self._start_seed(), self._last_obs)
-        self._lane_steps += int(self._starts > 0)  # a gap: what follows does not continue what was
-        self._starts += 1
+        self._copies.start_episodes()
         self._account.reset()
-        self._state = self._policy.initial_state()
-        self._policy.begin_episodes(np.arange(self.num_envs))
         self._carry = None
         self._needs_reset = False
-
-    def _start_seed(self) -> int | None:
-        """Seed of the next start: the run's own, shifted for evaluation; another for every later start."""
-        if self.config.seed is None:
-            return None
-        first = int(self.config.seed) + _EVALUATION_SEED_OFFSET * int(self.config.in_evaluation)
-        if self._starts == 0:
-            return first
-        return int(np.random.SeedSequence([first, self._starts]).generate_state(1)[0])
-
-    def _end_episodes(self, fragment: Fragment, t: int, copies: NDArray[np.int64]) -> None:
-        """Keeps final observations of ended episodes with their values, and zeroes the recurrent state."""
-        if self.env is None:
-            raise RuntimeError("this runner has no environment")
-        final_obs = [block[:, copies] for block in self.env.final_obs]
-        state = None if self._state is None else self._state[:, copies]
-        fragment.record_ends(t, copies, final_obs, self._policy.values(final_obs, state))
-        if self._state is not None:
-            self._state = self._state.clone()
-            self._state[:, copies] = 0
-        self._policy.begin_episodes(copies)
 
     def metrics_and_episodes(self) -> tuple[Any, FinishedEpisodes]:
         """`get_metrics`, and the episodes that they sum up."""
@@ -373,31 +338,15 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
 
         Foreign environments cannot tell their state: they go on with new episodes.
         """
-        env_state = None if self.env is None or self._needs_reset else self.env.get_state()
-        return {
-            "generator": self._generator.bit_generator.state,
-            "lane_steps": self._lane_steps,
-            "starts": self._starts,
-            "env": env_state,
-            "recurrent": None if self._state is None else self._state.cpu().numpy(),
-            "account": self._account.get_state(),
-        }
+        state = self._copies.get_state(with_env=not self._needs_reset)
+        return {**state, "account": self._account.get_state()}
 
     def set_sampling_state(self, state: dict[str, Any]) -> None:
         """Restores `get_sampling_state`."""
-        if self.env is None:
-            raise RuntimeError("this runner has no environment")
-        self._generator.bit_generator.state = state["generator"]
-        self._lane_steps, self._starts = int(state["lane_steps"]), int(state["starts"])
-        if state["env"] is None:
-            self._needs_reset = True
-            return
-        self._last_obs = [block[:, 0] for block in empty_obs(self.env, 1)]
-        self.env.set_state(state["env"], self._last_obs)
-        recurrent = state["recurrent"]
-        self._state = None if recurrent is None else torch.as_tensor(np.array(recurrent), device=self.device)
-        self._account.set_state(state["account"])
-        self._needs_reset = False
+        goes_on = self._copies.set_state(state)
+        if goes_on:
+            self._account.set_state(state["account"])
+        self._needs_reset = not goes_on
 
     @override(Checkpointable)
     def get_ctor_args_and_kwargs(self) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -11,13 +11,14 @@ from ray.rllib.core import COMPONENT_RL_MODULE
 
 from rllib_lase.frozen_runs import frozen_agent
 from rllib_lase.networks import PolicyNet
+from rllib_lase.policies.folder import policy_part
 from rllib_lase.registry import AlgorithmSpec, resolve_algorithm
 from rllib_lase.registry.seating import Partner
 from rllib_lase.rllib.checkpoints import ALGORITHM_KIND, load_tree
 from rllib_lase.rllib.config import SocialConfig
 from rllib_lase.runs import RunFolder
 from rllib_lase.settings import setting_names
-from rllib_lase.social.hook import POLICY, JointSpaces
+from rllib_lase.social.hook import JointSpaces
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,8 @@ class FrozenPolicy:
         if agent_id not in modules:  # frozen there already
             name = run.config["population"][position]
             return cls(**saved["config"]["frozen"][frozen_key(position, name)])
-        prefix = f"{POLICY}."
-        weights = {
-            name.removeprefix(prefix): array
-            for name, array in modules[agent_id].items()
-            if name.startswith(prefix)
-        }
-        return cls(_own_config(saved["config"], run, position), position, weights)
+        config = _own_config(saved["config"], run, position)
+        return cls(config, position, policy_part(modules[agent_id]))
 
     def net(self, spaces: JointSpaces) -> PolicyNet:
         """The network, for a game with the same spaces."""

@@ -1,25 +1,23 @@
-"""The learner: hook, returns, policy optimiser and the social networks' updates, once per round."""
+"""The learner: the hook, the policies' steps and the social networks' updates, once per round."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from ray.rllib.core import COMPONENT_RL_MODULE
 from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from ray.rllib.core.learner.training_data import TrainingData
 from ray.rllib.utils.annotations import override
 from torch import Tensor, nn
 
-from rllib_lase.core.policy_loss import normalize_advantages, policy_losses
-from rllib_lase.core.returns import generalized_advantages
 from rllib_lase.rllib.learner_report import LearnerReport
 from rllib_lase.rllib.modules import SocialModule
 from rllib_lase.rllib.owners import all_learners, clipped_step, mean_over_learners, parameters_of
+from rllib_lase.rllib.policy_batch import PolicyBatch
 from rllib_lase.rllib.sampling import rollouts_that_are_left
 from rllib_lase.rllib.schedules import Schedules
 from rllib_lase.rollout import JointRollout, TensorRollout, concatenate
@@ -215,63 +213,14 @@ class SocialLearner(TorchLearner):
         return None if initial is None else initial.to(self.device)
 
     def _update_policies(self, data: TensorRollout, learnt: LearntRewards) -> None:
-        settings, rewards = self.settings, learnt.rewards
-        if len(self._seats) < data.num_agents:
-            data, rewards = data.of_agents(self._seats), rewards[self._seats]
-        advantages = generalized_advantages(
-            rewards * settings.reward_scale,
-            data.vf_preds,
-            data.final_vf_preds,
-            data.terminateds,
-            data.truncateds,
-            settings.gamma,
-            settings.lambda_,
-        )
-        targets = advantages + data.vf_preds[:, :-1]
-        if settings.normalize_advantages:
-            flat = normalize_advantages(advantages.flatten(1), data.active.flatten(1))
-            advantages = flat.view_as(advantages)
-        lr = self._schedules.lr
+        batch = PolicyBatch.of(data.of_agents(self._seats), learnt.rewards[self._seats], self.settings)
         for module_id in self._owners[POLICY]:
-            self.get_optimizer(module_id, POLICY).param_groups[0]["lr"] = lr
-        for rows in self._minibatches(data):
-            self._policy_step(data, advantages, targets, rows)
-
-    def _minibatches(self, data: TensorRollout) -> Iterator[Tensor | None]:
-        """Flat sample indices (copies, for recurrent policies) of each gradient step; None means all."""
-        if self.settings.optimizer == "a2c":
-            yield None
-            return
-        steps, copies = data.dones.shape
-        count = copies if self.settings.use_lstm else steps * copies
-        for _ in range(self.settings.num_epochs):
-            shuffled = torch.randperm(count, generator=self._shuffler)
-            yield from shuffled.to(self.device).tensor_split(self.settings.num_minibatches)
-
-    def _policy_step(
-        self, data: TensorRollout, advantages: Tensor, targets: Tensor, rows: Tensor | None
-    ) -> None:
-        take = self._sequence_columns if self.settings.use_lstm else _sample_columns
-        outputs = [self._forward_policy(i, module, data, rows) for i, module in enumerate(self._modules())]
-        sizes = [logits.shape[-1] for logits, _ in outputs]
-        losses = policy_losses(
-            torch.stack([_padded(logits, max(sizes)) for logits, _ in outputs]),
-            torch.stack([values for _, values in outputs]),
-            take(data.actions, rows),
-            take(advantages, rows),
-            take(targets, rows),
-            take(data.active, rows),
-            vf_loss_coeff=self.settings.vf_loss_coeff,
-            entropy_coeff=self._schedules.entropy_coeff,
-            epsilon=self._schedules.epsilon,
-            num_actions=(
-                torch.tensor(sizes, device=self.device).unsqueeze(-1) if len(set(sizes)) > 1 else None
-            ),
-            old_action_logp=take(data.action_logp, rows) if self.settings.optimizer == "ppo" else None,
-            clip_param=self.settings.clip_param,
-        )
-        self._step(POLICY, self._gradients(POLICY, losses["total_loss"]), self.settings.grad_clip)
-        self._note({name: loss.detach() for name, loss in losses.items()}, self._seats)
+            self.get_optimizer(module_id, POLICY).param_groups[0]["lr"] = self._schedules.lr
+        policies = [module.policy for module in self._modules()]
+        for rows in batch.minibatches(self._shuffler):
+            losses = batch.losses(policies, rows, self._schedules)
+            self._step(POLICY, self._gradients(POLICY, losses["total_loss"]), self.settings.grad_clip)
+            self._note({name: loss.detach() for name, loss in losses.items()}, self._seats)
 
     def _note(self, values: Mapping[str, Tensor], seats: Sequence[int]) -> None:
         """Reports figures that have one entry for each of some agents; NaN for the others."""
@@ -281,26 +230,6 @@ class SocialLearner(TorchLearner):
             index = torch.tensor(seats, device=self.device)
             values = {name: empty.index_copy(0, index, own) for name, own in values.items()}
         self._report.note(values)
-
-    def _forward_policy(
-        self, learner: int, module: SocialModule, data: TensorRollout, rows: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """`action_dist_inputs` `(M, ...)` and values `(M,)` of one learner on its own observations."""
-        obs, state, dones = data.obs[learner][:-1], data.state_in[learner], data.dones
-        if not self.settings.use_lstm:
-            flat = obs.flatten(0, 1)
-            output = module.policy(flat if rows is None else flat[rows])
-            return output.action_dist_inputs, output.vf_preds
-        if rows is not None:
-            obs, dones = obs[:, rows], dones[:, rows]
-            state = None if state is None else state[rows]
-        sequence = module.policy.forward_fragment(obs, state, dones)
-        return sequence.action_dist_inputs.flatten(0, 1), sequence.vf_preds.flatten()
-
-    @staticmethod
-    def _sequence_columns(values: Tensor, copies: Tensor | None) -> Tensor:
-        """`(N, T, B, ...) -> (N, T * len(copies), ...)`, whole sequences of some copies."""
-        return (values if copies is None else values[:, :, copies]).flatten(1, 2)
 
     def _update_social(self, networks: Sequence[Networks]) -> None:
         """One update of the hook's networks; all gradients first: a loss may pass through another group."""
@@ -404,15 +333,3 @@ class SocialLearner(TorchLearner):
             self._carry.set_state(social["carry"], self.device)
             self._recorder.bit_generator.state = social["recorder"]
             self._shuffler.set_state(torch.as_tensor(social["shuffler"]))
-
-
-def _sample_columns(values: Tensor, rows: Tensor | None) -> Tensor:
-    """`(N, T, B, ...) -> (N, M, ...)`, some samples of every agent."""
-    flat = values.flatten(1, 2)
-    return flat if rows is None else flat[:, rows]
-
-
-def _padded(logits: Tensor, width: int) -> Tensor:
-    """Logits `(M, A)` with impossible actions added up to `width`."""
-    missing = width - logits.shape[-1]
-    return F.pad(logits, (0, missing), value=-1e9) if missing else logits

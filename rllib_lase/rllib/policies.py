@@ -173,11 +173,15 @@ class StackedPolicies(JointPolicy):
         nets: Position of an agent -> its network; all are built alike but for observations and actions, and
             on one device. Actions of other agents are left alone; their values and log-probabilities are 0.
         env: The copies, or what is to be known of them.
+
+    Attributes:
+        state_size: Numbers in each agent's recurrent state; 0 if they have none.
+        device: Where they act.
     """
 
     def __init__(self, nets: Mapping[int, PolicyNet], env: ActingSpaces) -> None:
         self._env = env
-        self._state_size = state_size(next(iter(nets.values()))) if nets else 0
+        self.state_size = state_size(next(iter(nets.values()))) if nets else 0
         self.device = device_of(next(iter(nets.values()))) if nets else torch.device("cpu")
         self._parts: list[_Part] = []
         for group, members in enumerate(env.groups):
@@ -196,9 +200,9 @@ class StackedPolicies(JointPolicy):
 
     def initial_state(self) -> Tensor | None:
         """Zeros, or None for feed-forward policies."""
-        if not self._state_size:
+        if not self.state_size:
             return None
-        shape = (len(self._env.agent_ids), self._env.num_envs, self._state_size)
+        shape = (len(self._env.agent_ids), self._env.num_envs, self.state_size)
         return torch.zeros(shape, device=self.device)
 
     def start_fragment(self, num_steps: int, epsilon: float) -> None:

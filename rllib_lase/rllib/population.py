@@ -31,7 +31,7 @@ from rllib_lase.rllib.game_copies import GameCopies
 from rllib_lase.rllib.joint_env import JointEnv
 from rllib_lase.rllib.normalised import with_normalised_observations
 from rllib_lase.rllib.policies import JointPolicy, module_nets
-from rllib_lase.rllib.seats import SeatedPolicies
+from rllib_lase.rllib.seats import population_policies
 from rllib_lase.rllib.shuffled_seats import ShuffledSeats
 from rllib_lase.settings import Optimizer, SettingsError
 from rllib_lase.social.hook import JointSpaces, SocialHook
@@ -199,7 +199,8 @@ class PopulationConfig(SocialConfig):
             for seat, partner in _frozen_partners(seating)
         }
         learners = module_nets(module, env)
-        return SeatedPolicies(env, learners, seating, nets, self.seed, by_episode=self.switches_by_episode)
+        by_episode = self.switches_by_episode
+        return population_policies(env, learners, seating, nets, self.seed, by_episode=by_episode)
 
     @override(SocialConfig)
     def update_from_dict(self, config_dict: dict[str, Any]) -> Self:

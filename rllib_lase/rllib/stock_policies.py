@@ -97,8 +97,7 @@ class _StockRunner(BatchedEnvRunner):
     def make_module(self) -> None:
         assert self.env is not None
         self.module = self._players.module
-        self._policy = _StockPolicies(self.module, self.env, self._players.epsilon)
-        self._state = None
+        self.act_by(_StockPolicies(self.module, self.env, self._players.epsilon))
 
 
 class _StockPolicies(RLlibPolicies):

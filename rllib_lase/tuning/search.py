@@ -136,8 +136,8 @@ class Search:
         if self.search_alg is not None:
             problems += self._searcher_problems()
         for run in self.runs:
-            problems += [p for p in self._setting_problems(**run) if p not in problems]
-        return problems
+            problems += self._setting_problems(**run)
+        return list(dict.fromkeys(problems))
 
     def description(self) -> dict[str, Any]:
         """The search as plain data, for the record and to tell it from another."""

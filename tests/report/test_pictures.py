@@ -5,7 +5,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from rllib_lase.report.pictures import Group, comparison_pictures
+from rllib_lase.report.groups import Group
+from rllib_lase.report.pictures import comparison_pictures
 from rllib_lase.report.theme import render_svg
 from tests.synthetic_runs import write_run
 

@@ -78,3 +78,14 @@ class Line(MultiAgentEnv):
 
     def close(self) -> None:
         self.closed += 1
+
+
+def spoiled(part: int, agent: str, value: Any, when: int = 3) -> Any:
+    """Puts `value` into part 0 (observations) to 3 of what step `when` returns; Ellipsis: takes it out."""
+
+    def spoil(step: int, answer: Any) -> Any:
+        if step == when:
+            answer[part].pop(agent, None) if value is ... else answer[part].update({agent: value})
+        return answer
+
+    return spoil

@@ -9,8 +9,7 @@ from gymnasium import spaces
 from rllib_lase import check_env
 from rllib_lase.cli.entry import run as lase
 from tests.rllib.crowd_env import AGENTS, Crowd
-from tests.rllib.line_env import Line
-from tests.rllib.test_multi_agent_copies import spoiled
+from tests.rllib.line_env import Line, spoiled
 
 PATH = "tests.rllib.crowd_env:make_crowd"
 

@@ -11,7 +11,7 @@ from rllib_lase.registry.seating import Partner, Seating, Switch
 from rllib_lase.rllib.env_runner import BatchedEnvRunner
 from rllib_lase.rllib.game_copies import GameCopies
 from rllib_lase.rllib.population import PopulationConfig
-from rllib_lase.rllib.seats import SeatedPolicies
+from rllib_lase.rllib.seats import population_policies
 from rllib_lase.rllib.shuffled_seats import ShuffledSeats
 
 STAY = 4
@@ -33,7 +33,7 @@ def recurrent_net(env, seed, lstm_size):
 def seated(env, names, learners=(), nets=None, switches=(), by_episode=False):
     seating = Seating.read(names).then([Switch.read(text) for text in switches])
     frozen = {(seat, Partner.read(name)): net for (seat, name), net in (nets or {}).items()}
-    policies = SeatedPolicies(env, dict(learners), seating, frozen, 0, by_episode=by_episode)
+    policies = population_policies(env, dict(learners), seating, frozen, 0, by_episode=by_episode)
     policies.start_fragment(50, 0.0)
     return policies
 
@@ -57,12 +57,12 @@ def play(env, policies, steps, seed=0):
 def test_scripted_players_do_what_their_scripts_say_of_the_games_state():
     runner = runner_of(["lase", "cooperator", "random", "defector"])
     rollout = runner.sample_rollout(30, 0.0)
-    seats = runner._policy._players
+    seats = runner._copies.policy._players
     twin = mixed_motive.make("cleanup", num_envs=3)
     twin.reset(0)
     players = {}
     for seat, name in ((1, "cooperator"), (2, "random"), (3, "defector")):
-        seed = int(next(iter(seats[seat].values()))._player.seed)
+        seed = int(next(iter(seats[seat]._players.values()))._player.seed)
         players[seat] = mixed_motive.player(name, twin, seed)
     for t in range(30):
         for seat, each in players.items():
@@ -272,7 +272,7 @@ def test_scripted_players_play_the_place_that_their_seat_has():
     runner = runner_of(["lase", "defector", "random", "random"], shuffle_seats=True, copies=9)
     runner.start_episodes()
     env = runner.env
-    seed = int(next(iter(runner._policy._players[1].values()))._player.seed)
+    seed = int(next(iter(runner._copies.policy._players[1]._players.values()))._player.seed)
     defector = mixed_motive.player("defector", env.game, seed)
     everybody = np.concatenate([defector.act([agent]) for agent in range(4)], 1)
     expected = everybody[np.arange(9), env.places[1]]

@@ -79,6 +79,12 @@ def test_what_is_wrong_is_said_before_anything_starts(fields, message):
     assert any(message in problem for problem in problems), problems
 
 
+@pytest.mark.parametrize("value", [0.1, tune.grid_search([0.1, 0.2]), tune.uniform(0.1, 0.5)])
+def test_a_misspelt_setting_is_named_once_whatever_its_values(value):
+    search = Search(games=["ipd", "cleanup"], settings={"detla": value})
+    assert search.problems() == ["settings: lase: detla: unknown setting; did you mean 'delta'?"]
+
+
 def test_a_trial_is_the_run_that_was_drawn(tmp_path):
     search = Search(
         games=["cleanup"], seeds=[7], settings={"lr": 4e-3}, game_params={"num_agents": 3}, env_steps=500

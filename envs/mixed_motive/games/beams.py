@@ -342,7 +342,7 @@ class BeamGame(GridGame):
             state["positions"][0],
             self.object_names,
             self._ground(),
-            progress=int(self._registers[env_index, self._columns["step"]]) / self.horizon,
+            progress=self._progress(env_index),
             beams=state["beams"][0],
             facing=state["facing"][0].tolist() if self.params.turning or self._beam_names else None,
         )

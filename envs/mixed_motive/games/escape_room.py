@@ -139,10 +139,8 @@ class EscapeRoomGame(BatchedGame):
     def _draw(self, env_index: int) -> npt.NDArray[np.uint8]:
         from mixed_motive.rendering.escape_room import draw_escape_room
 
-        step = int(self._registers[env_index, self._columns["step"]])
-        return draw_escape_room(
-            self._places[env_index].tolist(), self.params.min_at_lever, progress=step / self.horizon
-        )
+        places, progress = self._places[env_index].tolist(), self._progress(env_index)
+        return draw_escape_room(places, self.params.min_at_lever, progress=progress)
 
     def _spots(self, env_index: int) -> Sequence[Spot | None]:
         from mixed_motive.rendering.escape_room import agent_spots
@@ -152,6 +150,6 @@ class EscapeRoomGame(BatchedGame):
     def _text(self, env_index: int) -> str:
         from mixed_motive.rendering.escape_room import escape_room_text
 
-        step = int(self._registers[env_index, self._columns["step"]])
-        title = f"{self.game_id}, step {step} of {self.horizon}"
-        return escape_room_text(title, self._places[env_index].tolist(), self.params.min_at_lever)
+        return escape_room_text(
+            self._title(env_index), self._places[env_index].tolist(), self.params.min_at_lever
+        )

@@ -115,7 +115,7 @@ class GridGame(BatchedGame):
             self._positions[env_index],
             self.object_names,
             self._ground(),
-            progress=int(self._registers[env_index, self._columns["step"]]) / self.horizon,
+            progress=self._progress(env_index),
         )
 
     def _spots(self, env_index: int) -> Sequence[Spot | None]:
@@ -133,8 +133,3 @@ class GridGame(BatchedGame):
             self.object_names,
             self._ground(),
         )
-
-    def _title(self, env_index: int) -> str:
-        """First line of a copy's text."""
-        step = int(self._registers[env_index, self._columns["step"]])
-        return f"{self.game_id}, step {step} of {self.horizon}"

@@ -127,8 +127,8 @@ class MatrixGame(BatchedGame):
         from mixed_motive.rendering.matrix import draw_matrix
 
         p = self.params
-        step = int(self._registers[env_index, self._columns["step"]])
-        return draw_matrix((p.R, p.S, p.T, p.P), int(self._outcomes[env_index]), progress=step / self.horizon)
+        outcome = int(self._outcomes[env_index])
+        return draw_matrix((p.R, p.S, p.T, p.P), outcome, progress=self._progress(env_index))
 
     def _spots(self, env_index: int) -> Sequence[Spot | None]:
         del env_index  # they are always in the same places
@@ -140,6 +140,4 @@ class MatrixGame(BatchedGame):
         from mixed_motive.rendering.text import matrix_text
 
         p = self.params
-        step = int(self._registers[env_index, self._columns["step"]])
-        title = f"{self.game_id}, step {step} of {self.horizon}"
-        return matrix_text(title, (p.R, p.S, p.T, p.P), int(self._outcomes[env_index]))
+        return matrix_text(self._title(env_index), (p.R, p.S, p.T, p.P), int(self._outcomes[env_index]))

@@ -137,8 +137,7 @@ class PublicGoodsGame(BatchedGame):
     def _draw(self, env_index: int) -> npt.NDArray[np.uint8]:
         from mixed_motive.rendering.public_goods import draw_public_goods
 
-        step = int(self._registers[env_index, self._columns["step"]])
-        return draw_public_goods(*self._last_gifts(env_index), progress=step / self.horizon)
+        return draw_public_goods(*self._last_gifts(env_index), progress=self._progress(env_index))
 
     def _spots(self, env_index: int) -> Sequence[Spot | None]:
         del env_index  # they are always in the same places
@@ -149,10 +148,7 @@ class PublicGoodsGame(BatchedGame):
     def _text(self, env_index: int) -> str:
         from mixed_motive.rendering.public_goods import public_goods_text
 
-        step = int(self._registers[env_index, self._columns["step"]])
-        return public_goods_text(
-            f"{self.game_id}, step {step} of {self.horizon}", *self._last_gifts(env_index)
-        )
+        return public_goods_text(self._title(env_index), *self._last_gifts(env_index))
 
     def _last_gifts(self, env_index: int) -> tuple[list[float | None], float, float]:
         """What each agent gave (None before the first step), what it could give, what each got back."""
