@@ -4,7 +4,8 @@ It is `flock` (Linux, macOS) on a file in the folder: nothing outlives a process
 hosts it holds where the shared file system passes such locks on. NFS does unless mounted with `nolock` or
 `local_lock`, Lustre does if mounted with `flock`; with other options hosts do not see each other's locks,
 and nobody can tell. An NFS server that believes a host to be dead gives its locks away, though the process
-may live. File systems that know no locks get a warning and no guard.
+may live. File systems that know no locks get a warning and no guard. A child that the process has forked
+keeps the lock, too, as long as it lives.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from pathlib import Path
 from rllib_lase.run_schema import RunError
 
 LOCK_FILE = ".writer"
+#: Whoever asks whether a folder is free holds its lock for a moment.
+_TRIES, _PAUSE_SECONDS = 5, 0.01
 _NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
 
 
@@ -46,7 +49,7 @@ class WriterLock:
         owner = {"pid": os.getpid(), "host": platform.node(), "since": since}
         os.ftruncate(self._file, 0)
         os.write(self._file, json.dumps(owner).encode())
-        self._release = weakref.finalize(self, _let_go, self._path, self._file)
+        self._release = weakref.finalize(self, _let_go, self._path, self._file, os.getpid())
 
     @property
     def is_lost(self) -> bool:
@@ -71,6 +74,7 @@ def writer_problem(folder: Path) -> str | None:
 
 
 def _locked_file(path: Path) -> int:
+    tries = _TRIES
     while True:
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         locked = _try_lock(file, fcntl.LOCK_EX)
@@ -83,10 +87,12 @@ def _locked_file(path: Path) -> int:
             return file
         if locked and _is_at(path, file):  # else whoever held it has removed it meanwhile
             return file
-        problem = None if locked else _description(path.parent, file)
+        problem = _description(path.parent, file)
         os.close(file)
-        if problem:
+        tries -= not locked
+        if tries == 0:
             raise RunError(problem)
+        time.sleep(_PAUSE_SECONDS)
 
 
 def _try_lock(file: int, kind: int) -> bool | None:
@@ -109,7 +115,9 @@ def _is_at(path: Path, file: int) -> bool:
         return False
 
 
-def _let_go(path: Path, file: int) -> None:
+def _let_go(path: Path, file: int, maker: int) -> None:
+    if os.getpid() != maker:  # a forked child ends; the lock is its parent's
+        return
     if _is_at(path, file):
         path.unlink(missing_ok=True)
     os.close(file)

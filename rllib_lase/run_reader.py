@@ -104,10 +104,13 @@ class RunReader:
         """
         if self.has_summary:  # an interrupted run's, which may have been in the middle of an iteration
             summary = self.summary()
-            if summary["env_steps"] == env_steps:
+            if summary["env_steps"] == env_steps and "cpu_seconds" in summary:
                 return float(summary["wall_seconds"]), float(summary["cpu_seconds"])
         rows = self.progress()
-        last = rows[rows["env_steps"] <= env_steps].iloc[-1]
+        earlier = rows[rows["env_steps"] <= env_steps]
+        if earlier.empty:
+            raise RunError(f"{self.path / 'progress.parquet'}: has no row up to {env_steps} env steps.")
+        last = earlier.iloc[-1]
         return float(last["total_seconds"]), float(last["cpu_seconds"])
 
     def progress(self) -> pd.DataFrame:

@@ -87,6 +87,10 @@ class RunFolder(RunReader):
             raise RunError(problem)
         folder.mkdir(parents=True, exist_ok=True)
         lock = WriterLock(folder, take=take)
+        problem = _content_problem(folder, overwrite)  # again: somebody may have finished meanwhile
+        if problem:
+            lock.release()
+            raise RunError(problem)
         _remove_run(folder)
         write_json(folder / "config.json", {key: content[key] for key in [*CONFIG_KEYS, *content]})
         return cls(folder, content, lock)
@@ -117,10 +121,12 @@ class RunFolder(RunReader):
             RunError: there is no run, or it cannot go on, or somebody writes it.
         """
         run = cls.open(path)
-        problem = resume_problem(run)
+        lock = WriterLock(run.path)
+        problem = _end_problem(run)  # once nobody else can finish it
         if problem:
+            lock.release()
             raise RunError(problem)
-        run._lock = WriterLock(run.path)
+        run._lock = lock
         return run
 
     def append_progress(self, row: Mapping[str, float]) -> None:
@@ -252,9 +258,12 @@ class RunFolder(RunReader):
     ) -> None:
         if self._lock is None:
             return
-        if not self._lock.is_lost:
-            self.flush()
-        self._lock.release()
+        try:
+            if not self._lock.is_lost:
+                self.flush()
+        finally:
+            self._lock.release()
+            self._lock = None
 
     def _published(self, name: str) -> Path:
         if self._lock is not None:
@@ -263,7 +272,12 @@ class RunFolder(RunReader):
 
     def _check_writable(self) -> None:
         if self._lock is None:
-            raise RunError(f"{self.path}: opened for reading. Use RunFolder.create to write a new run.")
+            raise RunError(
+                f"{self.path}: opened for reading. Use RunFolder.create to write a new run, or "
+                "RunFolder.reopen to go on with one."
+            )
+        if self._lock.is_lost:
+            raise RunError(f"{self.path}: another attempt has taken this run over and writes it now.")
 
 
 def find_runs(folder: Path | str) -> list[RunFolder]:
@@ -316,9 +330,11 @@ def _content_problem(folder: Path, overwrite: bool) -> str | None:
 
 def resume_problem(run: RunReader) -> str | None:
     """Why a run cannot go on from its latest checkpoint, or None if it can."""
-    writer = writer_problem(run.path)  # first: what nobody writes does not finish meanwhile
-    if writer:
-        return writer
+    return writer_problem(run.path) or _end_problem(run)
+
+
+def _end_problem(run: RunReader) -> str | None:
+    """Why a run that nobody writes cannot go on."""
     if run.is_finished:
         return f"{run.path}: is finished; there is nothing to go on with. Train longer in another folder."
     if run.config["algo"] in STOCK:

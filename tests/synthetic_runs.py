@@ -1,6 +1,7 @@
 """What training would tell and leave, with made-up curves, for tests that need no training."""
 
 import types
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rllib_lase.evaluation import equality
+from rllib_lase.run_lock import WriterLock
 from rllib_lase.runs import RunFolder
 
 AGENTS = ("agent_0", "agent_1", "agent_2", "agent_3")
@@ -113,6 +115,14 @@ def run_summary(
         "gift_weights": giving,
         "counts_per_agent": {name: means[name].to_numpy() for name in ("apples", "waste_cleaned")},
     }
+
+
+def rewrite_summary(run: RunFolder, summary: Mapping[str, Any]) -> None:
+    """Writes another summary into a run that is closed."""
+    again = RunFolder.open(run.path)
+    again._lock = WriterLock(run.path)
+    with again:
+        again.write_summary(summary)
 
 
 def write_run(

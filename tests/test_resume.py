@@ -103,7 +103,7 @@ def test_a_run_without_a_whole_checkpoint_cannot_go_on(parts: Path) -> None:
         "/env_steps_000000600/manifest.json",
         "/env_steps_000000400/manifest.json",
     ]
-    assert lines[2] == "No other checkpoint is left: start anew (--overwrite)."
+    assert lines[2] == "No checkpoint of this run can be loaded here."
     assert RunFolder.open(parts).progress()["iteration"].tolist() == [1, 2, 3, 4], "nothing was touched"
 
 

@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +23,6 @@ from tests.synthetic_runs import progress_row, run_config, write_run
 _WRITE = """
 import sys
 from pathlib import Path
-from rllib_lase.cli.train import read_plan
 from rllib_lase.run_lock import WriterLock
 lock = WriterLock(Path(sys.argv[1]))
 print("writing", flush=True)
@@ -112,9 +112,42 @@ def test_who_lost_its_folder_publishes_nothing_more_and_leaves_the_lock_of_the_n
         with RunFolder.create(tmp_path, run_config(), overwrite=True, take=True) as next_attempt:
             next_attempt.append_progress(progress_row(1, 100))
             next_attempt.append_progress(progress_row(2, 200))
+            with pytest.raises(RunError, match="another attempt has taken this run over"):
+                waiting.append_progress(progress_row(2, 150))
             waiting.__exit__(None, None, None)
             assert writer_problem(tmp_path) is not None
     assert len(RunFolder.open(tmp_path).progress()) == 2
+
+
+def test_a_folder_that_was_let_go_is_not_written_any_more(tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path, run_config()) as run:
+        run.append_progress(progress_row(1, 100))
+    with pytest.raises(RunError, match="opened for reading"):
+        run.append_progress(progress_row(2, 200))
+
+
+def test_a_forked_child_that_ends_leaves_the_lock_to_its_parent(tmp_path: Path) -> None:
+    code = "import sys; from tests.test_run_lock import fork_with_a_lock; fork_with_a_lock(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=environment(), check=True)
+
+
+def fork_with_a_lock(folder: str) -> None:
+    """Forks with a lock in hand; the child ends as a process ends, and the lock is there still."""
+    lock = WriterLock(Path(folder))
+    child = os.fork()
+    if child == 0:
+        sys.exit()
+    os.waitpid(child, 0)
+    assert not lock.is_lost
+
+
+def test_who_asks_at_the_wrong_moment_keeps_nobody_from_writing(tmp_path: Path) -> None:
+    """To ask is to hold a shared lock for a moment, here until the first pause of whoever wants to write."""
+    (tmp_path / LOCK_FILE).touch()
+    file = os.open(tmp_path / LOCK_FILE, os.O_RDONLY)
+    fcntl.flock(file, fcntl.LOCK_SH)
+    threading.Timer(0.02, os.close, [file]).start()
+    WriterLock(tmp_path).release()
 
 
 def test_where_the_file_system_knows_no_locks_a_warning_says_so(

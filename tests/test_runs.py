@@ -13,7 +13,7 @@ from rllib_lase import runs
 from rllib_lase.run_schema import SUMMARY_KEYS
 from rllib_lase.runs import RunError, RunFolder, find_runs
 from tests.interpreter import run_python
-from tests.synthetic_runs import AGENTS, progress_row, run_config, write_run
+from tests.synthetic_runs import AGENTS, progress_row, rewrite_summary, run_config, write_run
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_a_column_may_come_late_and_have_gaps(tmp_path: Path) -> None:
 
 def test_undefined_numbers_are_null_and_the_json_is_strict(run: RunFolder) -> None:
     summary = run.summary() | {"equality": float("nan"), "collective_reward": np.float32(np.inf)}
-    run.write_summary(summary)
+    rewrite_summary(run, summary)
     text = (run.path / "summary.json").read_text()
     assert not re.search(r"NaN|Infinity", text)
     read = run.summary()
@@ -135,7 +135,7 @@ def test_a_wrong_summary_is_refused_when_written_and_when_read(
 ) -> None:
     summary = run.summary() | changes
     with pytest.raises(RunError, match=message):
-        run.write_summary(summary)
+        rewrite_summary(run, summary)
     plain = json.loads(json.dumps(summary, default=lambda array: array.tolist()))
     (run.path / "summary.json").write_text(json.dumps(plain))
     with pytest.raises(RunError, match=r"summary\.json"):
@@ -146,7 +146,7 @@ def test_all_faults_of_a_file_come_in_one_message(run: RunFolder) -> None:
     summary = run.summary() | {"equality": "x", "seed": "y"}
     del summary["preset"]
     with pytest.raises(RunError) as error:
-        run.write_summary(summary)
+        rewrite_summary(run, summary)
     assert len(str(error.value).splitlines()) == 3
     assert "key 'preset' is missing" in str(error.value)
 

@@ -119,7 +119,7 @@ def newest_whole(folders: Sequence[Path], kind: str) -> Path:
     for folder in reversed(folders):
         try:
             _whole_contents(folder, kind)
-        except CheckpointError as error:
+        except (CheckpointError, OSError) as error:
             faults.append(str(error))
             continue
         if faults:
@@ -127,7 +127,7 @@ def newest_whole(folders: Sequence[Path], kind: str) -> Path:
                 f"Going on from {folder}, the newest whole checkpoint: {' '.join(faults)}", stacklevel=2
             )
         return folder
-    raise CheckpointError("\n".join([*faults, "No other checkpoint is left: start anew (--overwrite)."]))
+    raise CheckpointError("\n".join([*faults, "No checkpoint of this run can be loaded here."]))
 
 
 def _whole_contents(path: Path, kind: str | None) -> dict[str, bytes]:
