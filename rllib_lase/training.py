@@ -21,9 +21,7 @@ from rllib_lase.rllib.evaluate import Players, evaluate
 from rllib_lase.rllib.population import Population
 from rllib_lase.rllib.recording import record_episode
 from rllib_lase.rllib.session import ray_session
-from rllib_lase.rllib.stock import (
-    StockAlgorithm,
-)
+from rllib_lase.rllib.stock import StockAlgorithm
 from rllib_lase.run_checkpoints import run_checkpoints
 from rllib_lase.run_rows import evaluation_summary, population_summary, progress_row
 from rllib_lase.runs import RunFolder

@@ -138,8 +138,9 @@ def _command_problems(command: Sequence[str], folder: Path | None) -> list[str]:
     try:
         if name == "tune":
             file = read_search_words(words).values["file"]
-            if folder is not None and not file.is_absolute() and not (folder / file).is_file():
-                return [f"tune: FILE: {file} is not in {folder}, the folder that is sent along"]
+            if not file.is_absolute() and (folder is None or not (folder / file).is_file()):
+                where = f"in {folder}, the folder that is sent along" if folder else "sent along"
+                return [f"tune: FILE: {file} is not {where}; name one below --working-dir"]
         elif name in _PLANNED and folder is None and not _names_what_is_there(words):
             _PLANNED[name](words)
     except UsageError as error:
@@ -149,7 +150,8 @@ def _command_problems(command: Sequence[str], folder: Path | None) -> list[str]:
 
 def _names_what_is_there(words: Sequence[str]) -> bool:
     """Whether the words of a training name a file, a run or an environment, which may be the cluster's."""
-    imported = any(":" in word and "rllib:" not in word for word in words)
+    parts = [part for word in words for part in word.split(",")]
+    imported = any(":" in part and not part.startswith("rllib:") for part in parts)
     return imported or not {"--config", "--resume"}.isdisjoint(words)
 
 

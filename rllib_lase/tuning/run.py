@@ -73,8 +73,9 @@ def _logger_problem(name: str, value: str) -> str | None:
         return None
     try:
         module.MlflowClient(tracking_uri=value).search_experiments(max_results=1)
-    except module.exceptions.MlflowException as error:
-        return f"--mlflow: {value}: {' '.join(str(error).split())}"
+    except Exception as error:  # MLflow's own, or one of the database's or the server's client
+        cause = " ".join(str(error).split())
+        return f"--mlflow: {value} cannot be used; start its server, or name another URI. It says: {cause}"
     return None
 
 

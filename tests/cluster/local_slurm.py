@@ -68,11 +68,12 @@ class Slurm:
             command, check=False, env=self.env, capture_output=True, text=True, timeout=seconds
         )
 
-    def processes(self, machine: str) -> str:
-        """The commands that run on a machine."""
+    def processes(self, machine: str) -> set[str]:
+        """The names of the processes that run on a machine."""
         pids = subprocess.run(["ip", "netns", "pids", machine], check=True, capture_output=True, text=True)
-        listed = ["ps", "-o", "args=", "-p", ",".join(pids.stdout.split())]
-        return subprocess.run(listed, check=False, capture_output=True, text=True).stdout
+        listed = ["ps", "-o", "comm=", "-p", ",".join(pids.stdout.split())]
+        names = subprocess.run(listed, check=False, capture_output=True, text=True).stdout
+        return {name.strip() for name in names.splitlines()}
 
 
 @contextlib.contextmanager

@@ -108,6 +108,7 @@ def test_an_address_of_another_kind_is_said_with_the_cure(address: str) -> None:
         ("compare ipd --algos lase,lolla", "compare: --algos: unknown algorithm 'lolla'"),
         ("compare ipd --sedes 3", "compare: --sedes: unknown option; did you mean '--seeds'?"),
         ("tune /nfs/search.py --smoek", "tune: --smoek: unknown option; did you mean '--smoke'?"),
+        ("tune tune_configs/compaer.py", "tune: FILE: tune_configs/compaer.py is not sent along"),
         ("--working-dir . tune tune_configs/compaer.py", "tune: FILE: tune_configs/compaer.py is not in "),
         ("--stop a train ipd", "--stop: stands alone, without another job or COMMAND, found --stop train"),
         ("--stop a --results b", "--stop: stands alone"),
@@ -131,6 +132,7 @@ def test_wrong_words_are_refused_before_anything_is_sent(words: str, problem: st
         "train --resume /nfs/run",
         "train ipd --population lase,run:/nfs/run",
         "compare their.games:make_env --algos lase,rllib:PPO",
+        "train their.rllib:make_env",
         "tune /nfs/search.py",
     ],
 )
