@@ -128,7 +128,7 @@ class OwnAlgorithm:
         """CPU seconds of an iteration by part, mean over some further ones. The clocks stay in place."""
         clock, runner, learner = PartClock(), self.runner, self.learner
         for method in ("refresh", "start_fragment", "act", "finish_fragment", "values"):
-            clock.watch(runner._copies.policy, method, "acting")
+            clock.watch(runner.sampler.policy, method, "acting")
         clock.watch(runner.env, "step", "env")
         clock.watch(learner.hook, "rewards", "relationships")
         clock.watch(learner, "_update_policies", "policy")

@@ -96,7 +96,8 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         self.env = env if self._episodes_mode else config.adapt_env(env)
         if self._sampler is None:
             self._sampler = self._new_sampler(self.env, first)
-        self._sampler.env = self.env
+        else:
+            self._sampler.env = self.env
         self._account = EpisodeAccount(len(self.env.agent_ids), self.num_envs, len(self.env.count_names))
         self._needs_reset = True
 
@@ -113,8 +114,8 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         )
 
     @property
-    def _copies(self) -> FragmentSampler:
-        """The copies at play.
+    def sampler(self) -> FragmentSampler:
+        """Where the copies are and how they go on.
 
         Raises:
             RuntimeError: on a driver that has none.
@@ -153,7 +154,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
 
     def act_by(self, policy: JointPolicy) -> None:
         """Lets `policy` choose the actions from now on, whatever the modules here are."""
-        self._copies.use_policy(policy)
+        self.sampler.use_policy(policy)
 
     def _module_of(self, agent_id: str) -> str:
         mapping: Callable[..., str] = self.config.policy_mapping_fn
@@ -232,16 +233,16 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         return int(self.config.get_rollout_fragment_length(self.worker_index))
 
     def _to_episodes(self, rollout: JointRollout) -> list[MultiAgentEpisode]:
-        copies = self._copies
+        sampler = self.sampler
         if self._carry is None:
             self._carry = EpisodeCarry()
         return to_multi_agent_episodes(
             rollout,
             self._carry,
-            observation_spaces=copies.env.observation_spaces,
-            action_spaces=copies.env.action_spaces,
+            observation_spaces=sampler.env.observation_spaces,
+            action_spaces=sampler.env.action_spaces,
             module_of=self._module_of,
-            extra_model_outputs=copies.policy.extra_model_outputs(),
+            extra_model_outputs=sampler.policy.extra_model_outputs(),
         )
 
     def sample_rollout(self, num_steps: int, epsilon: float, env_steps: int = 0) -> JointRollout:
@@ -260,7 +261,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
         """
         if self._needs_reset:
             self.start_episodes()
-        rollout = self._copies.sample(num_steps, epsilon, env_steps)
+        rollout = self.sampler.sample(num_steps, epsilon, env_steps)
         self._finished.append(self._account.add(rollout))
         self._steps += rollout.env_steps()
         self._agent_steps += rollout.agent_steps()
@@ -286,7 +287,7 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
 
     def start_episodes(self) -> None:
         """New episodes in all copies; unfinished ones are forgotten."""
-        self._copies.start_episodes()
+        self.sampler.start_episodes()
         self._account.reset()
         self._carry = None
         self._needs_reset = False
@@ -338,12 +339,12 @@ class BatchedEnvRunner(EnvRunner, Checkpointable):
 
         Foreign environments cannot tell their state: they go on with new episodes.
         """
-        state = self._copies.get_state(with_env=not self._needs_reset)
+        state = self.sampler.get_state(with_env=not self._needs_reset)
         return {**state, "account": self._account.get_state()}
 
     def set_sampling_state(self, state: dict[str, Any]) -> None:
         """Restores `get_sampling_state`."""
-        goes_on = self._copies.set_state(state)
+        goes_on = self.sampler.set_state(state)
         if goes_on:
             self._account.set_state(state["account"])
         self._needs_reset = not goes_on

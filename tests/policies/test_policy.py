@@ -36,7 +36,7 @@ STEPS, COPIES = 50, 20
 
 def sampled(runner, steps=STEPS):
     """A rollout without exploration, and the numbers that its actions were drawn with, `(T, N, B, ...)`."""
-    generator = copy.deepcopy(runner._copies.generator)
+    generator = copy.deepcopy(runner.sampler.generator)
     rollout = runner.sample_rollout(steps, 0.0)
     shape = (steps, rollout.num_agents, rollout.num_envs, *runner.env.action_shape)
     return rollout, generator.random(shape, np.float32)

@@ -108,7 +108,7 @@ def test_rllibs_own_modules_act_on_the_device_too():
     runner = make_runner(config)
     with Traffic() as traffic:
         runner.sample_rollout(STEPS, 0.0)
-        runner._copies.policy.extra_model_outputs()
+        runner.sampler.policy.extra_model_outputs()
     assert traffic.there[(2, COPIES), torch.float32] == STEPS  # draws
     assert traffic.there[(2, COPIES, 5), torch.float32] == STEPS  # observations
     assert traffic.back[(COPIES,), torch.int64] == STEPS * 2

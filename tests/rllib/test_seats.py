@@ -57,7 +57,7 @@ def play(env, policies, steps, seed=0):
 def test_scripted_players_do_what_their_scripts_say_of_the_games_state():
     runner = runner_of(["lase", "cooperator", "random", "defector"])
     rollout = runner.sample_rollout(30, 0.0)
-    seats = runner._copies.policy._players
+    seats = runner.sampler.policy._players
     twin = mixed_motive.make("cleanup", num_envs=3)
     twin.reset(0)
     players = {}
@@ -272,7 +272,7 @@ def test_scripted_players_play_the_place_that_their_seat_has():
     runner = runner_of(["lase", "defector", "random", "random"], shuffle_seats=True, copies=9)
     runner.start_episodes()
     env = runner.env
-    seed = int(next(iter(runner._copies.policy._players[1]._players.values()))._player.seed)
+    seed = int(next(iter(runner.sampler.policy._players[1]._players.values()))._player.seed)
     defector = mixed_motive.player("defector", env.game, seed)
     everybody = np.concatenate([defector.act([agent]) for agent in range(4)], 1)
     expected = everybody[np.arange(9), env.places[1]]
