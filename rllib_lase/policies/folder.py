@@ -17,13 +17,14 @@ from rllib_lase.rllib.checkpoints import ALGORITHM_KIND, MANIFEST, CheckpointErr
 from rllib_lase.run_checkpoints import find_checkpoint
 from rllib_lase.run_schema import RunError, check_config, read_json
 from rllib_lase.settings import suggestion
+from rllib_lase.social.hook import POLICY
 
 #: Where an export keeps its policies, and their kind.
 EXPORT_FOLDER, EXPORT_KIND = "policies", "rllib-lase policies"
 #: Where a checkpoint of Tune's keeps ours.
 TUNE_FOLDER = "algorithm"
 #: What a policy's weights are called within its agent's module.
-_POLICY_PREFIX = "policy."
+_POLICY_PREFIX = f"{POLICY}."
 
 
 @dataclass(frozen=True)

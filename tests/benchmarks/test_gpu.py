@@ -3,7 +3,7 @@ import json
 from benchmarks.gpu import main
 
 
-def test_the_devices_speed_is_measured_for_both_precisions_and_bf16_learns_as_well(tmp_path, monkeypatch):
+def test_rounds_and_bare_networks_are_measured_and_bf16_learns_as_well(tmp_path, monkeypatch):
     monkeypatch.setattr("benchmarks.gpu.MIN_SECONDS", 0.01)
     path = tmp_path / "gpu.json"
     sizes = "--agents 2 --copies 4 --batches 8 --steps 100"
