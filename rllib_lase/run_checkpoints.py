@@ -67,8 +67,8 @@ def find_checkpoint(run: Path, env_steps: int | str | None = None) -> Path:
 def set_aside_later(run: Path, env_steps: int) -> None:
     """Makes room for the checkpoints of a run that goes on after so many env steps.
 
-    Later ones cannot be used, else it would go on from them: they are kept as `NAME.damaged`, each the last that
-    was there. What was never written to its end is removed.
+    Later ones cannot be used, else it would go on from them: each is kept as `NAME.damaged`, in the
+    place of an earlier one. What was never written to its end is removed.
     """
     for steps, checkpoint in run_checkpoints(run).items():
         if steps > env_steps:
