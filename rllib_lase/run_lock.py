@@ -1,4 +1,4 @@
-"""Who writes a run's folder: one process at a time, by a lock that the system lets go when the process ends.
+"""Who writes the folder of a run or a search: one process, by a lock that ends with it.
 
 It is `flock` (Linux, macOS) on a file in the folder: nothing outlives a process that was killed. Between
 hosts it holds where the shared file system passes such locks on. NFS does unless mounted with `nolock` or
@@ -81,7 +81,7 @@ def _locked_file(path: Path) -> int:
         if locked is None:
             warnings.warn(
                 f"{path.parent}: this file system knows no locks. Nothing keeps a second process from "
-                "writing this run; see to it yourself.",
+                "writing here; see to it yourself.",
                 stacklevel=2,
             )
             return file
@@ -124,9 +124,9 @@ def _let_go(path: Path, file: int, maker: int) -> None:
 
 
 def _description(folder: Path, file: int) -> str:
-    who, end = "another process is writing this run", "end it"
+    who, end = "another process is writing this folder", "end it"
     with contextlib.suppress(ValueError, KeyError):  # it has not said who it is yet
         owner = json.loads(os.read(file, 1_000))
-        who = f"process {owner['pid']} on {owner['host']} has been writing this run since {owner['since']}"
+        who = f"process {owner['pid']} on {owner['host']} has been writing this folder since {owner['since']}"
         end = f"end it (kill {owner['pid']} on {owner['host']})"
-    return f"{folder}: {who}. Wait for it, {end}, or train in another folder (--out)."
+    return f"{folder}: {who}. Wait for it, {end}, or choose another folder (--out)."

@@ -82,7 +82,7 @@ def test_a_run_that_is_being_written_is_neither_replaced_nor_gone_on_with_nor_co
     run = write_run(path, iterations=2, finished=False, **plan.config())
     run.checkpoint_path(100_000).mkdir(parents=True)
     lock = WriterLock(path)
-    busy = f"{path}: process {os.getpid()} on {platform.node()} has been writing this run since 20"
+    busy = f"{path}: process {os.getpid()} on {platform.node()} has been writing this folder since 20"
     for command in (
         ["train", "--resume", str(path)],
         ["train", "cleanup", "--out", str(path)],
@@ -92,7 +92,7 @@ def test_a_run_that_is_being_written_is_neither_replaced_nor_gone_on_with_nor_co
     ):
         assert entry.run(command) == 2
         assert busy in capsys.readouterr().err
-    with pytest.raises(RunError, match="has been writing this run"):
+    with pytest.raises(RunError, match="has been writing this folder"):
         RunFolder.reopen(path)
     lock.release()
     assert resume_problem(run) is None

@@ -27,7 +27,7 @@ from rllib_lase.settings import MAX_SEED
 
 _ALGOS = "lase,independent,go"
 _SEEDS = 3
-_FILE_WIDTH = 160
+_FILE_WIDTH = 240
 _DESCRIPTION = """Trains every algorithm with every seed, in parallel over the cores, and writes one run
 folder each, table.csv and report.html. Runs that are there already with the same settings are kept,
 so the same command goes on where it was stopped."""

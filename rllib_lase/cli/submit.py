@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ from rllib_lase.cli.compare import read_plans
 from rllib_lase.cli.options import Option, UsageError, Words, print_help, read_words, text_pair, whole_number
 from rllib_lase.cli.train import read_plan
 from rllib_lase.cli.tune import read_search_words
+from rllib_lase.run_checkpoints import split_checkpoint
 from rllib_lase.settings import closest
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ _EXAMPLE = """examples:
 _USAGE = "lase submit [options] COMMAND ..."
 #: What makes no sense as a job.
 _NOT_A_JOB = ("submit", "doctor")
+#: Options that `lase tune` has, too.
+_OF_TUNE = {"--address", "--storage"}
 #: Trainings: what reads their words and raises what is wrong.
 _PLANNED: dict[str, Callable[[Sequence[str]], object]] = {"train": read_plan, "compare": read_plans}
 
@@ -111,10 +115,16 @@ def _order(given: Words, command: Sequence[str]) -> JobOrder | None:
     if folder is not None and not folder.is_dir():
         given.problems.append(f"--working-dir: expected a folder, found {values['working_dir']!r}")
         return None
-    left_here = [word for word in command[1:] if folder is None and _is_own_file(word)]
+    own = {option.name for option in _options()} - (_OF_TUNE if command[0] == "tune" else set())
+    misplaced = [word for word in command[1:] if word.partition("=")[0] in own]
+    if misplaced:
+        given.problems.append(f"{misplaced[0]} is an option of submit: put it before {command[0]}")
+        return None
+    read = [word for before, word in itertools.pairwise(command) if before != "--out"]
+    left_here = [word for word in read if folder is None and _is_own(word)]
     if left_here:
         given.problems.append(
-            f"COMMAND: {left_here[0]} is a file of yours, which the cluster has not; send its folder along: "
+            f"COMMAND: {left_here[0]} is yours, and the cluster has it not; send its folder along: "
             f"lase submit --working-dir . {' '.join(command)}"
         )
         return None
@@ -155,11 +165,15 @@ def _names_what_is_there(words: Sequence[str]) -> bool:
     return imported or not {"--config", "--resume"}.isdisjoint(words)
 
 
-def _is_own_file(word: str) -> bool:
-    """Whether a word names a Python file under this folder, as such or as module:function."""
+def _is_own(word: str) -> bool:
+    """Whether a word names a run or a Python file under this folder, the latter also as module:function."""
+    if word.startswith("/"):
+        return False
+    if (split_checkpoint(word)[0] / "config.json").is_file():
+        return True
     module, colon, _ = word.partition(":")
     name = f"{module.replace('.', '/')}.py" if colon else word
-    return name.endswith(".py") and not name.startswith("/") and Path(name).is_file()
+    return name.endswith(".py") and Path(name).is_file()
 
 
 def _submit(cluster: Cluster, order: JobOrder, given: Words) -> int:

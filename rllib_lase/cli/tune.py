@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rllib_lase.tuning.run import Place
     from rllib_lase.tuning.search import Search
 
-_FILE_WIDTH = 160
+_FILE_WIDTH = 240
 _EXTRA = "pip install 'rllib-lase[tune]', in a checkout '.[tune]'"
 _DESCRIPTION = """Runs the trials of a search file with Ray Tune, each a whole run with its evaluation, and
 writes them as run folders, with trials.csv, table.csv, best-GAME.json and report.html. A search file
@@ -82,7 +82,14 @@ def run(words: Sequence[str]) -> int:
     objective, out, place = _plan(search, given)
     if given.problems:
         raise UsageError(given.problems)
-    return _run(search, title, objective, out, place, words)
+    from rllib_lase.run_lock import WriterLock
+
+    out.mkdir(parents=True, exist_ok=True)
+    lock = WriterLock(out)
+    try:
+        return _run(search, title, objective, out, place, words)
+    finally:
+        lock.release()
 
 
 def read_search_words(words: Sequence[str]) -> Words:
@@ -202,9 +209,13 @@ def _folder_problems(
 ) -> list[str]:
     """Why the search cannot start in its folder, or cannot go on there."""
     from rllib_lase.evaluation.search_table import SEARCH_FILE
+    from rllib_lase.run_lock import LOCK_FILE, writer_problem
     from rllib_lase.tuning.outcome import differences
     from rllib_lase.tuning.run import holds_search
 
+    writer = writer_problem(out)
+    if writer:
+        return [f"--out: {writer}"]
     there = holds_search(place.folder)
     if resume and not there:
         return [f"--resume: {place.folder}: holds no search; leave --resume out to start it"]
@@ -213,7 +224,7 @@ def _folder_problems(
         return [f"--resume: {line}. Resume with the same file and words" for line in lines]
     if there:
         return [f"--out: {place.folder}: holds a search already; --resume goes on with it, or choose another"]
-    if out.is_dir() and any(path.name != SEARCH_FILE for path in out.iterdir()):
+    if out.is_dir() and any(path.name not in (SEARCH_FILE, LOCK_FILE) for path in out.iterdir()):
         return [f"--out: {out}: holds other things; choose an empty or a new folder"]
     return []
 

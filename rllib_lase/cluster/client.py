@@ -277,6 +277,11 @@ class Cluster:
                     f"the cluster at {self.address} refuses our token, or there is none here. Cure: put its "
                     "token, `ray exec CLUSTER.yaml 'ray get-auth-token'`, into ~/.ray/auth_token here"
                 ) from error
+            if "413" in text:
+                raise ClusterError(
+                    "--working-dir is larger than the 100 MiB that Ray's dashboard takes. Cure: name what "
+                    "the job has no use for, such as runs/, in the folder's .gitignore or .rayignore"
+                ) from error
             if job_id and "404" in text:
                 raise ClusterError(
                     f"no job {job_id} at {self.address}. `ray job list --address {self.address}` shows them"

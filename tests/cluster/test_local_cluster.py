@@ -106,9 +106,9 @@ def test_a_search_runs_as_a_job_and_leaves_its_tables_in_its_storage(head: Head,
 
 
 def test_a_job_that_fails_is_a_failure_here(head: Head, tmp_path: Path) -> None:
-    done = head.lase(f"submit --address {head.address} train nosuchgame", tmp_path)
+    done = head.lase(f"submit --address {head.address} train --resume /no/such/run", tmp_path)
     assert done.returncode == 1
-    assert "unknown game 'nosuchgame'" in done.stdout
+    assert "/no/such/run: holds no run" in done.stdout
     assert "failed" in done.stdout
 
 

@@ -23,6 +23,7 @@ from rllib_lase.cli.submit import _command_problems, _options, _order, _split
 from rllib_lase.cluster.client import JOB_ENVIRONMENT, ClusterError, JobOrder, _checked, _unpack
 from rllib_lase.cluster.lase_job.versions import REQUIREMENTS
 from tests.interpreter import environment
+from tests.synthetic_runs import write_run
 
 Capture = pytest.CaptureFixture[str]
 
@@ -118,7 +119,9 @@ def test_an_address_of_another_kind_is_said_with_the_cure(address: str) -> None:
             "tune tune_configs/compare.py --smoke",
             "send its folder along: lase submit --working-dir . tune tune_configs/compare.py --smoke",
         ),
-        ("train examples.own_environment:make_env", "is a file of yours"),
+        ("train examples.own_environment:make_env", "is yours, and the cluster has it not"),
+        ("train ipd --detach", "--detach is an option of submit: put it before train"),
+        ("train ipd --address http://h:8265", "--address is an option of submit: put it before train"),
     ],
 )
 def test_wrong_words_are_refused_before_anything_is_sent(words: str, problem: str, capsys: Capture) -> None:
@@ -138,6 +141,16 @@ def test_wrong_words_are_refused_before_anything_is_sent(words: str, problem: st
 )
 def test_what_only_the_cluster_has_is_left_to_it(words: str) -> None:
     assert _command_problems(words.split(), None) == []
+
+
+def test_a_run_that_is_here_is_sent_along(
+    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_run(tmp_path / "runs" / "a", iterations=2)
+    for words in ("evaluate runs/a --episodes 4", "render runs/a@100", "train --resume runs/a"):
+        assert entry.run(["submit", *words.split()]) == 2
+        assert f"send its folder along: lase submit --working-dir . {words}" in capsys.readouterr().err
 
 
 def test_options_of_the_command_go_to_the_command() -> None:

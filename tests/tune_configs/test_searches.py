@@ -16,6 +16,7 @@ import pytest
 import mixed_motive
 from rllib_lase.cli import entry
 from rllib_lase.registry import ALGORITHMS, STOCK
+from rllib_lase.run_lock import WriterLock
 from rllib_lase.tuning import Search
 from tests.interpreter import environment
 
@@ -148,6 +149,19 @@ def test_a_logger_that_does_not_let_us_in_is_named_before_anything_starts(
     assert "It says: no server at http://u" in message
     assert "--wandb: no key: set WANDB_API_KEY" in message
     assert not out.exists()
+
+
+@pytest.mark.parametrize("words", [(), ("--resume",)])
+def test_a_search_that_another_process_plays_is_left_to_it(
+    words: tuple[str, ...], capsys: Capture, tmp_path: Path
+) -> None:
+    file, out = tmp_path / "tiny.py", tmp_path / "out"
+    file.write_text(TINY)
+    out.mkdir()
+    lock = WriterLock(out)
+    message = refused(capsys, str(file), "--out", str(out), *words)
+    assert f"--out: {out}: process {os.getpid()} on " in message
+    lock.release()
 
 
 def test_a_search_that_was_killed_goes_on_and_no_trial_is_lost_or_doubled(
