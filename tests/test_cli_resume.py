@@ -19,6 +19,7 @@ from tests.synthetic_runs import write_run
 _TRAIN = "ipd --env-steps 2000 --rounds-per-iteration 2 --evaluation-episodes 4 --checkpoint-interval 600"
 
 
+@pytest.mark.learning  # a minute: three runs, one of them killed
 def test_a_killed_run_goes_on_from_the_command_line(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "rllib_lase.cli", "train"]
     whole, cut = tmp_path / "whole", tmp_path / "cut"

@@ -123,7 +123,9 @@ def train_copied(spec: TrainSpec, iteration: int, copy: Path) -> RunFolder:
         pytest.param({"settings": {"use_lstm": True, "lstm_size": 8}}, id="lstm"),
         pytest.param({"algo": "si"}, id="social influence"),
         pytest.param(
-            {"settings": {"num_env_runners": 2, "num_envs_per_env_runner": 2}}, id="remote env runners"
+            {"settings": {"num_env_runners": 2, "num_envs_per_env_runner": 2}},
+            id="remote env runners",
+            marks=pytest.mark.learning,  # starts Ray's processes twice
         ),
         pytest.param(
             {

@@ -238,7 +238,8 @@ def _store(option: Option, words: Sequence[str], result: Words) -> None:
         try:
             values.append(option.read(word))
         except ValueError as error:
-            result.problems.append(f"{option.name}: {error}, found {word!r}")
+            found = "" if repr(word) in str(error) else f", found {word!r}"
+            result.problems.append(f"{option.name}: {error}{found}")
     if len(values) == len(words):
         earlier = result.values.get(option.key, []) if option.many else []
         result.values[option.key] = [*earlier, *values] if option.many else values[0]

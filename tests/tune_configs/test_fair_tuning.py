@@ -57,6 +57,7 @@ def test_the_best_mean_is_chosen_if_it_is_above_every_seed_of_the_shipped_settin
     assert chosen["score"].tolist() == [frame.loc[frame["config"] == expected, "score"].mean()]
 
 
+@pytest.mark.learning  # half a minute of eight trials
 def test_a_search_tries_every_configuration_with_every_seed_and_two_searches_find_the_same(tmp_path):
     words = ["ipd", "--algos", "independent", "--env-steps", "4000", "--configs", "2"]
     tables = []
