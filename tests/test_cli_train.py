@@ -32,6 +32,18 @@ def fake_training(monkeypatch: pytest.MonkeyPatch, train: Callable[..., RunFolde
     monkeypatch.setitem(sys.modules, "rllib_lase.training", module)
 
 
+def recorded_specs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What training is asked for, in its place a run that is there at once."""
+    specs: list[Any] = []
+
+    def train(spec: Any, on_progress: Callable[[Any], None]) -> RunFolder:
+        specs.append(spec)
+        return write_run(spec.out, iterations=1)
+
+    fake_training(monkeypatch, train)
+    return specs
+
+
 def test_train_passes_on_what_was_asked_for(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -176,13 +188,7 @@ def test_ctrl_c_after_training_lets_the_run_end(
 def test_the_command_in_a_report_repeats_the_run(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Capture
 ) -> None:
-    specs: list[Any] = []
-
-    def train(spec: Any, on_progress: Callable[[Any], None]) -> RunFolder:
-        specs.append(spec)
-        return write_run(spec.out, iterations=1)
-
-    fake_training(monkeypatch, train)
+    specs = recorded_specs(monkeypatch)
     words = "train snowdrift --algo lase --optimizer ppo --seed 2 --env-steps 2000 --delta 0.3 --use-lstm"
     words += " --no-gift-negative-rewards --lr 5e-4 --game-params num_agents=3 --out"
     plan = read_plan([*words.split()[1:], str(tmp_path / "a")])[0]
@@ -196,13 +202,7 @@ def test_the_command_in_a_report_repeats_the_run(
 def test_settings_of_rllib_reach_the_run_and_the_command_that_repeats_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    specs: list[Any] = []
-
-    def train(spec: Any, on_progress: Callable[[Any], None]) -> RunFolder:
-        specs.append(spec)
-        return write_run(spec.out, iterations=1)
-
-    fake_training(monkeypatch, train)
+    specs = recorded_specs(monkeypatch)
     words = ["train", "cleanup", "--algo", "rllib:DQN", "--seed", "2", "--rllib", "lr=3e-4", "double_q=false"]
     words += ["epsilon=[[0, 1.0], [5e3, 0.02]]", "target_network_update_freq=5e2"]
     plan = read_plan([*words[1:], "--out", str(tmp_path / "a")])[0]

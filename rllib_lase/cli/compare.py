@@ -27,7 +27,6 @@ from rllib_lase.settings import MAX_SEED
 
 _ALGOS = "lase,independent,go"
 _SEEDS = 3
-_FILE_WIDTH = 240
 _DESCRIPTION = """Trains every algorithm with every seed, in parallel over the cores, and writes one run
 folder each, table.csv and report.html. Runs that are there already with the same settings are kept,
 so the same command goes on where it was stopped."""
@@ -182,8 +181,7 @@ def _runs_to_keep(
 
 def _conclude(out: Path) -> None:
     """Prints and writes the table and the report over all finished runs of the folder."""
-    from rich.console import Console
-
+    from rllib_lase.cli.console import table_console
     from rllib_lase.evaluation.table import comparison_frame, rich_table
     from rllib_lase.report import write_report
     from rllib_lase.runs import find_runs
@@ -193,7 +191,7 @@ def _conclude(out: Path) -> None:
         return
     frame = comparison_frame(finished)
     frame.to_csv(out / "table.csv", index=False)
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _FILE_WIDTH)
+    console = table_console()
     console.print(rich_table(frame, f"{out}", console.width))
     sys.stdout.write(f"table  {out / 'table.csv'}\nreport {write_report(out)}\n")
 

@@ -42,7 +42,6 @@ _DESCRIPTION = """Plays every RUN's agents with every other's, or with a --backg
 Whoever holds seat i plays it as its own agent i. A number of the matrix is what the row's agents got per
 capita where the column's held the other seats: in both orders, or in several assignments of half of them."""
 _WORDS = {"runs": "RUN", "background": "--background", "focal": "--focal", "out": "--out"}
-_FILE_WIDTH = 160
 
 
 def run(words: Sequence[str]) -> int:
@@ -86,9 +85,9 @@ def _tell(played: int, total: int) -> None:
 
 
 def _conclude(outcome: Outcome) -> None:
-    from rich.console import Console
+    from rllib_lase.cli.console import table_console
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _FILE_WIDTH)
+    console = table_console()
     for table in _focal_tables(outcome) if outcome.plan.background else _matrices(outcome):
         console.print(table)
     out = outcome.plan.spec.out

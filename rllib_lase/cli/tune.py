@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from rllib_lase.tuning.run import Place
     from rllib_lase.tuning.search import Search
 
-_FILE_WIDTH = 240
 _EXTRA = "pip install 'rllib-lase[tune]', in a checkout '.[tune]'"
 _DESCRIPTION = """Runs the trials of a search file with Ray Tune, each a whole run with its evaluation, and
 writes them as run folders, with trials.csv, table.csv, best-GAME.json and report.html. A search file
@@ -265,12 +264,11 @@ def _run(
 
 def _conclude(outcome: Outcome, search: Search, out: Path, page: Path | None) -> None:
     """Prints the table, where things are, and which trials failed."""
-    from rich.console import Console
-
+    from rllib_lase.cli.console import table_console
     from rllib_lase.evaluation.search_table import CAPTION, rich_tables
     from rllib_lase.tuning.outcome import best_path
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _FILE_WIDTH)
+    console = table_console()
     if not outcome.table.empty:
         for table in rich_tables(outcome.table, search.searched):
             console.print(table)

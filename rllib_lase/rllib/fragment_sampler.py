@@ -71,19 +71,7 @@ class FragmentSampler:
         return int(np.random.SeedSequence([self._seed, self._starts]).generate_state(1)[0])
 
     def sample(self, num_steps: int, epsilon: float, env_steps: int) -> JointRollout:
-        """One fragment of all copies, whose episodes have started.
-
-        Args:
-            num_steps: T.
-            epsilon: Share of uniform random actions, in [0, 1].
-            env_steps: Env steps of the training so far, over all runners.
-
-        Returns:
-            T * B env steps of all agents.
-
-        Raises:
-            EnvironmentFault: if the environment breaks its contract; nothing of the fragment is used.
-        """
+        """What `BatchedEnvRunner.sample_rollout` gives, of copies whose episodes have started."""
         env, policy = self.env, self.policy
         policy.refresh()
         fragment = Fragment(env, num_steps, self._last_obs)
