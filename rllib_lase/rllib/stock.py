@@ -221,6 +221,7 @@ class StockAlgorithm:
         self.max_collective_reward = made.max_collective_reward
         self.env_steps = self.num_episodes = 0
         self.algorithm: Algorithm = config.build_algo()
+        self._read: dict[str, Any] | None = None
 
     @property
     def iteration(self) -> int:
@@ -229,6 +230,7 @@ class StockAlgorithm:
 
     def train(self) -> None:
         """One iteration of RLlib's."""
+        self._read = None
         result = self.algorithm.train()
         sampled = result.get(ENV_RUNNER_RESULTS, {})
         before = self.env_steps
@@ -261,11 +263,13 @@ class StockAlgorithm:
         )
 
     def _policies(self) -> dict[str, Any]:
-        state = self.algorithm.learner_group.get_state(
-            components=f"{COMPONENT_LEARNER}/{COMPONENT_RL_MODULE}", inference_only=True
-        )
-        policies: dict[str, Any] = state[COMPONENT_LEARNER][COMPONENT_RL_MODULE]
-        return policies
+        """Read once between iterations: asynchronous learners go on, and what is played is what is saved."""
+        if self._read is None:
+            state = self.algorithm.learner_group.get_state(
+                components=f"{COMPONENT_LEARNER}/{COMPONENT_RL_MODULE}", inference_only=True
+            )
+            self._read = dict(state[COMPONENT_LEARNER][COMPONENT_RL_MODULE])
+        return self._read
 
     def save_to_path(self, path: Path) -> None:
         """Writes a checkpoint of two parts.
