@@ -22,7 +22,7 @@ from mixed_motive.checks import (
     read_indices,
     read_seed,
 )
-from mixed_motive.counters import Counters
+from mixed_motive.counters import BEGIN, PLAY, PLAY_ON, Counters
 from mixed_motive.encodings import Obs, encode, native_encoding
 from mixed_motive.errors import GameError
 from mixed_motive.game_parts import GameParts, State
@@ -79,6 +79,7 @@ class BatchedGame(GameParts):
         self.num_envs = num_envs
         self.first_env_index = first_env_index
         self.auto_reset = auto_reset
+        self._task = PLAY_ON if auto_reset else PLAY
         self.obs_encoding = obs
         self._native = native_encoding(obs)
         self._derived = obs in ("float32", "rgb")
@@ -95,8 +96,10 @@ class BatchedGame(GameParts):
         self._counters = Counters(num_envs, first_env_index, self._num_extra_registers())
         self._registers = self._counters.registers
         self._arrays = self._new_arrays()
-        self._constants = self._kernel_constants()
         self._actions: npt.NDArray[np.int64] = np.zeros((num_envs, params.num_agents), np.int64)
+        # What the kernel takes before and after the arrays that it fills and the task.
+        self._state = (self._actions, self._registers, *self._arrays)
+        self._constants = (self._native, *self._kernel_constants())
         self._palette = self._make_palette() if obs == "rgb" else None
         self._buffers = self.new_buffers()
         # What the kernel writes where `obs` is made from it.
@@ -162,7 +165,9 @@ class BatchedGame(GameParts):
             self._counters.to_first_episode(read_seed(self.game_id, seed))
         obs = self._new_obs()
         native = self._flat_native if self._derived else flat_obs(obs)
-        self._kernel.reset(self._registers, *self._arrays, native, self._native, *self._constants)
+        # It fills observations alone.
+        arrays = (native, *self._filled_arrays(self._buffers)[1:])
+        self._kernel.step(*self._state, *arrays, BEGIN, *self._constants)
         if self._derived:
             encode(self._native_obs, self._palette, obs)
         self._started = True
@@ -196,22 +201,12 @@ class BatchedGame(GameParts):
         if given.shape != self._actions.shape or given.dtype.kind not in "iu":
             raise GameError(f"{self.game_id}: step", action_problems(given, self._actions.shape))
         self._actions[...] = given
-        arrays = out.arrays
-        if self._derived:
-            arrays = (self._flat_native, *arrays[1:4], self._flat_native_final, *arrays[5:])
+        arrays = self._filled_arrays(out) if self._derived else out.arrays
         if self._crew is None:
-            refused = self._kernel.step(
-                self._actions,
-                self._registers,
-                *self._arrays,
-                *arrays,
-                self.auto_reset,
-                self._native,
-                *self._constants,
-            )
+            refused = self._kernel.step(*self._state, *arrays, self._task, *self._constants)
         else:
             # The whole batch is checked before any part of it moves.
-            refused = self._refusal_of(self._actions, len(self.action_names), self._registers)
+            refused = self._refusal_of(self._actions, len(self.action_names), self._registers, self._task)
             if refused == -1:
                 self._crew.step(arrays)
         if refused != -1:
@@ -354,8 +349,13 @@ class BatchedGame(GameParts):
     def _new_crew(self) -> Crew:
         from mixed_motive.threads import Crew
 
-        state = (self._actions, self._registers, *self._arrays)
-        return Crew(self._kernel, self.num_threads, state, (self.auto_reset, self._native, *self._constants))
+        return Crew(self._kernel, self.num_threads, self._state, (self._task, *self._constants))
+
+    def _filled_arrays(self, out: StepBuffers) -> tuple[npt.NDArray[Any], ...]:
+        """What the kernel fills for these results."""
+        if self._derived:
+            return (self._flat_native, *out.arrays[1:4], self._flat_native_final, *out.arrays[5:])
+        return out.arrays
 
     def _obs_shape(self) -> tuple[int, ...]:
         return (*self._native_shape(), 3) if self._palette is not None else self._native_shape()

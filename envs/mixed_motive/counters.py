@@ -13,7 +13,11 @@ import numpy.typing as npt
 
 from mixed_motive.game_parts import State
 
-__all__ = ["Counters"]
+__all__ = ["BEGIN", "PLAY", "PLAY_ON", "Counters"]
+
+# What a kernel's `step` is told to do in every copy: start the episode that the registers name; play one
+# step; or play one and start the next episode where that ended one.
+BEGIN, PLAY, PLAY_ON = range(3)
 
 _DTYPES: Mapping[str, type[np.generic]] = {
     "step": np.int64,

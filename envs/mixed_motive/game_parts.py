@@ -39,7 +39,7 @@ class GameParts(abc.ABC):
 
     @abc.abstractmethod
     def _load_kernel(self) -> ModuleType:
-        """The module with the compiled `reset`, `step` and `observe` (importing it imports numba)."""
+        """The module with the compiled `step` and `observe` (importing it imports numba)."""
 
     @abc.abstractmethod
     def _native_shape(self) -> tuple[int, ...]:
@@ -51,7 +51,7 @@ class GameParts(abc.ABC):
 
     @abc.abstractmethod
     def _kernel_constants(self) -> tuple[Any, ...]:
-        """The last arguments of the kernel's `reset` and `step`."""
+        """The last arguments of the kernel's `step`."""
 
     @abc.abstractmethod
     def _write_obs(self, obs: npt.NDArray[np.uint8]) -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from mixed_motive.counters import BEGIN, PLAY_ON
 from mixed_motive.games.cleanup import (
     APPLE,
     CLEAN,
@@ -31,7 +32,7 @@ from mixed_motive.kernels.shared import (
     write_obs,
 )
 
-__all__ = ["APPLES_LEFT", "WASTE_LEFT", "observe", "reset", "step"]
+__all__ = ["APPLES_LEFT", "WASTE_LEFT", "observe", "step"]
 
 # Columns of `registers` beyond the common ones, derived from the map.
 WASTE_LEFT, APPLES_LEFT = NUM_REGISTERS, NUM_REGISTERS + 1
@@ -61,29 +62,6 @@ def _start(
     registers[b, WASTE_LEFT] = initial_waste
     registers[b, APPLES_LEFT] = 0
     place_agents(b, positions, river_rows, height - river_rows - orchard_rows, width, key)
-
-
-@compiled
-def reset(
-    registers: npt.NDArray[np.uint64],
-    cells: npt.NDArray[np.uint8],
-    positions: npt.NDArray[np.int32],
-    obs: npt.NDArray[np.uint8],
-    encoding: int,
-    pad_rows: int,
-    pad_cols: int,
-    horizon: int,
-    river_rows: int,
-    orchard_rows: int,
-    initial_waste: int,
-    max_waste: int,
-    waste_spawn_probability: float,
-    apple_probabilities: npt.NDArray[np.float64],
-) -> None:
-    """Start the episode named in `registers` in every copy."""
-    for b in range(cells.shape[0]):
-        _start(b, registers, cells, positions, pad_rows, pad_cols, river_rows, orchard_rows, initial_waste)
-    observe(cells, positions, obs, encoding, NUM_OBJECTS, pad_rows, pad_cols)
 
 
 @inner
@@ -160,7 +138,7 @@ def step(
     done: npt.NDArray[np.bool_],
     active: npt.NDArray[np.bool_],
     counts: npt.NDArray[np.int32],
-    auto_reset: bool,
+    task: int,
     encoding: int,
     pad_rows: int,
     pad_cols: int,
@@ -172,8 +150,8 @@ def step(
     waste_spawn_probability: float,
     apple_probabilities: npt.NDArray[np.float64],
 ) -> int:
-    """Step every copy and return -1; or change nothing and return the reason, see `refusal`."""
-    refused = refusal(actions, NUM_ACTIONS, registers)
+    """Do the task in every copy and return -1; or change nothing and return the reason, see `refusal`."""
+    refused = refusal(actions, NUM_ACTIONS, registers, task)
     if refused != -1:
         return refused
     num_envs, num_agents = positions.shape[0], positions.shape[1]
@@ -182,41 +160,47 @@ def step(
     obs_shape = (num_envs * num_agents, obs.size // (num_envs * num_agents))
     flat_obs, flat_final_obs = obs.reshape(obs_shape), final_obs.reshape(obs_shape)
     for b in range(num_envs):
-        key = next_step_key(b, registers)
-        _act(b, key, actions, registers, cells, positions, rewards, counts, pad_rows, pad_cols)
+        starts = task == BEGIN
+        if not starts:
+            key = next_step_key(b, registers)
+            _act(b, key, actions, registers, cells, positions, rewards, counts, pad_rows, pad_cols)
 
-        waste, apples = np.int64(registers[b, WASTE_LEFT]), np.int64(registers[b, APPLES_LEFT])
-        apple_probability = apple_probabilities[waste]
-        if waste < max_waste and rng.uniform(rng.draw(key, DRAW_WASTE)) < waste_spawn_probability:
-            n = rng.below(rng.draw(key, DRAW_WASTE + 1), river_rows * width - waste)
-            fill_on_nth_empty(b, cells, 0, river_rows, width, pad_rows, pad_cols, n, WASTE)
-            registers[b, WASTE_LEFT] += _ONE
-        free = orchard_rows * width - apples
-        if (
-            free > 0
-            and apple_probability > 0.0
-            and rng.uniform(rng.draw(key, DRAW_APPLE)) < apple_probability
-        ):
-            n = rng.below(rng.draw(key, DRAW_APPLE + 1), free)
-            fill_on_nth_empty(b, cells, first_orchard_row, orchard_rows, width, pad_rows, pad_cols, n, APPLE)
-            registers[b, APPLES_LEFT] += _ONE
-
-        ended = np.int64(registers[b, STEP]) >= horizon
-        end_for_all(b, ended, registers, terminations, truncations, done, active)
-        if ended:
-            write_obs(b, encoding, NUM_OBJECTS, cells, positions, flat_final_obs, pad_rows, pad_cols)
-            if auto_reset:
-                registers[b, EPISODE] += _ONE
-                _start(
-                    b,
-                    registers,
-                    cells,
-                    positions,
-                    pad_rows,
-                    pad_cols,
-                    river_rows,
-                    orchard_rows,
-                    initial_waste,
+            waste, apples = np.int64(registers[b, WASTE_LEFT]), np.int64(registers[b, APPLES_LEFT])
+            apple_probability = apple_probabilities[waste]
+            if waste < max_waste and rng.uniform(rng.draw(key, DRAW_WASTE)) < waste_spawn_probability:
+                n = rng.below(rng.draw(key, DRAW_WASTE + 1), river_rows * width - waste)
+                fill_on_nth_empty(b, cells, 0, river_rows, width, pad_rows, pad_cols, n, WASTE)
+                registers[b, WASTE_LEFT] += _ONE
+            free = orchard_rows * width - apples
+            if (
+                free > 0
+                and apple_probability > 0.0
+                and rng.uniform(rng.draw(key, DRAW_APPLE)) < apple_probability
+            ):
+                n = rng.below(rng.draw(key, DRAW_APPLE + 1), free)
+                fill_on_nth_empty(
+                    b, cells, first_orchard_row, orchard_rows, width, pad_rows, pad_cols, n, APPLE
                 )
+                registers[b, APPLES_LEFT] += _ONE
+
+            ended = np.int64(registers[b, STEP]) >= horizon
+            end_for_all(b, ended, registers, terminations, truncations, done, active)
+            if ended:
+                write_obs(b, encoding, NUM_OBJECTS, cells, positions, flat_final_obs, pad_rows, pad_cols)
+                if task == PLAY_ON:
+                    registers[b, EPISODE] += _ONE
+                    starts = True
+        if starts:
+            _start(
+                b,
+                registers,
+                cells,
+                positions,
+                pad_rows,
+                pad_cols,
+                river_rows,
+                orchard_rows,
+                initial_waste,
+            )
         write_obs(b, encoding, NUM_OBJECTS, cells, positions, flat_obs, pad_rows, pad_cols)
     return -1

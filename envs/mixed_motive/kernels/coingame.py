@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from mixed_motive.counters import BEGIN, PLAY_ON
 from mixed_motive.encodings import PLANES
 from mixed_motive.games.coingame import DRAW_CELL, DRAW_COLOUR, DRAW_TIE, NUM_ACTIONS
 from mixed_motive.games.moves import DOWN, LEFT, RIGHT, UP
@@ -19,7 +20,7 @@ from mixed_motive.kernels.shared import (
     write_obs,
 )
 
-__all__ = ["observe", "reset", "step"]
+__all__ = ["observe", "step"]
 
 _ONE = np.uint64(1)
 
@@ -115,31 +116,6 @@ def _start(
     bits = rng.draw(key, num_agents + DRAW_CELL)
     cell = _random_cell(b, bits, positions, height, width, coin_avoids_agents)
     _set_cell(b, cells, cell, owner + 1, pad_rows, pad_cols, torus)
-
-
-@compiled
-def reset(
-    registers: npt.NDArray[np.uint64],
-    cells: npt.NDArray[np.uint8],
-    positions: npt.NDArray[np.int32],
-    obs: npt.NDArray[np.uint8],
-    encoding: int,
-    pad_rows: int,
-    pad_cols: int,
-    horizon: int,
-    coin_reward: float,
-    owner_penalty: float,
-    torus: bool,
-    coin_avoids_agents: bool,
-    alternate_colours: bool,
-) -> None:
-    """Start the episode named in `registers` in every copy."""
-    num_envs, num_agents = positions.shape[0], positions.shape[1]
-    # Not by `observe`, which need not be compiled then.
-    flat_obs = obs.reshape((num_envs * num_agents, obs.size // (num_envs * num_agents)))
-    for b in range(num_envs):
-        _start(b, registers, cells, positions, pad_rows, pad_cols, torus, coin_avoids_agents)
-        _write(b, encoding, cells, positions, flat_obs, pad_rows, pad_cols, torus)
 
 
 @compiled
@@ -288,7 +264,7 @@ def step(
     done: npt.NDArray[np.bool_],
     active: npt.NDArray[np.bool_],
     counts: npt.NDArray[np.int32],
-    auto_reset: bool,
+    task: int,
     encoding: int,
     pad_rows: int,
     pad_cols: int,
@@ -299,8 +275,8 @@ def step(
     coin_avoids_agents: bool,
     alternate_colours: bool,
 ) -> int:
-    """Step every copy and return -1; or change nothing and return the reason, see `refusal`."""
-    refused = refusal(actions, NUM_ACTIONS, registers)
+    """Do the task in every copy and return -1; or change nothing and return the reason, see `refusal`."""
+    refused = refusal(actions, NUM_ACTIONS, registers, task)
     if refused != -1:
         return refused
     num_envs, num_agents = positions.shape[0], positions.shape[1]
@@ -308,29 +284,33 @@ def step(
     obs_shape = (num_envs * num_agents, obs.size // (num_envs * num_agents))
     flat_obs, flat_final_obs = obs.reshape(obs_shape), final_obs.reshape(obs_shape)
     for b in range(num_envs):
-        key = next_step_key(b, registers)
-        _move(b, actions, positions, height, width, torus)
-        _pick(
-            b,
-            key,
-            cells,
-            positions,
-            rewards,
-            counts,
-            pad_rows,
-            pad_cols,
-            coin_reward,
-            owner_penalty,
-            torus,
-            coin_avoids_agents,
-            alternate_colours,
-        )
-        ended = np.int64(registers[b, STEP]) >= horizon
-        end_for_all(b, ended, registers, terminations, truncations, done, active)
-        if ended:
-            _write(b, encoding, cells, positions, flat_final_obs, pad_rows, pad_cols, torus)
-            if auto_reset:
-                registers[b, EPISODE] += _ONE
-                _start(b, registers, cells, positions, pad_rows, pad_cols, torus, coin_avoids_agents)
+        starts = task == BEGIN
+        if not starts:
+            key = next_step_key(b, registers)
+            _move(b, actions, positions, height, width, torus)
+            _pick(
+                b,
+                key,
+                cells,
+                positions,
+                rewards,
+                counts,
+                pad_rows,
+                pad_cols,
+                coin_reward,
+                owner_penalty,
+                torus,
+                coin_avoids_agents,
+                alternate_colours,
+            )
+            ended = np.int64(registers[b, STEP]) >= horizon
+            end_for_all(b, ended, registers, terminations, truncations, done, active)
+            if ended:
+                _write(b, encoding, cells, positions, flat_final_obs, pad_rows, pad_cols, torus)
+                if task == PLAY_ON:
+                    registers[b, EPISODE] += _ONE
+                    starts = True
+        if starts:
+            _start(b, registers, cells, positions, pad_rows, pad_cols, torus, coin_avoids_agents)
         _write(b, encoding, cells, positions, flat_obs, pad_rows, pad_cols, torus)
     return -1

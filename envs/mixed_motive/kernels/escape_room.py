@@ -6,11 +6,12 @@ The rules stand in `games/escape_room.py`, in plain Python in `oracles/escape_ro
 import numpy as np
 import numpy.typing as npt
 
+from mixed_motive.counters import BEGIN, PLAY_ON
 from mixed_motive.games.escape_room import DOOR, LEVER, NUM_ACTIONS, START
 from mixed_motive.kernels.jit import compiled, inner
 from mixed_motive.kernels.shared import ENDED, EPISODE, STEP, next_step_key, refusal, start_key
 
-__all__ = ["observe", "reset", "step"]
+__all__ = ["observe", "step"]
 
 _ONE = np.uint64(1)
 _THREE = np.uint64(3)
@@ -29,24 +30,6 @@ def _write(b: int, places: npt.NDArray[np.uint8], obs: npt.NDArray[np.uint8]) ->
             if j != i:
                 out[offset + np.uint64(places[b, j])] = 1
                 offset += _THREE
-
-
-@compiled
-def reset(
-    registers: npt.NDArray[np.uint64],
-    places: npt.NDArray[np.uint8],
-    obs: npt.NDArray[np.uint8],
-    encoding: int,
-    horizon: int,
-    min_at_lever: int,
-    exit_reward: float,
-    move_cost: float,
-) -> None:
-    """Start the episode named in `registers` in every copy."""
-    for b in range(places.shape[0]):
-        start_key(b, registers)
-        places[b, :] = START
-    observe(places, obs, encoding)
 
 
 @compiled
@@ -69,48 +52,52 @@ def step(
     done: npt.NDArray[np.bool_],
     active: npt.NDArray[np.bool_],
     counts: npt.NDArray[np.int32],
-    auto_reset: bool,
+    task: int,
     encoding: int,
     horizon: int,
     min_at_lever: int,
     exit_reward: float,
     move_cost: float,
 ) -> int:
-    """Step every copy and return -1; or change nothing and return the reason, see `refusal`."""
-    refused = refusal(actions, NUM_ACTIONS, registers)
+    """Do the task in every copy and return -1; or change nothing and return the reason, see `refusal`."""
+    refused = refusal(actions, NUM_ACTIONS, registers, task)
     if refused != -1:
         return refused
     num_agents = places.shape[1]
     for b in range(places.shape[0]):
-        next_step_key(b, registers)
-        at_lever = 0
-        for i in range(num_agents):
-            at_lever += actions[b, i] == LEVER
-        is_open = at_lever >= min_at_lever
-        somebody_escaped = False
-        for i in range(num_agents):
-            place = actions[b, i]
-            escaped = is_open and place == DOOR
-            if escaped:
-                rewards[b, i] = exit_reward
-            else:
-                rewards[b, i] = -move_cost if place != places[b, i] else 0.0
-            counts[b, i, 0] = is_open and place == LEVER
-            counts[b, i, 1] = escaped
-            places[b, i] = place
-            somebody_escaped |= escaped
-        ended = somebody_escaped or np.int64(registers[b, STEP]) >= horizon
-        registers[b, ENDED] = ended
-        done[b] = ended
-        for i in range(num_agents):
-            terminations[b, i] = somebody_escaped
-            truncations[b, i] = ended and not somebody_escaped
-            active[b, i] = True
-        if ended:
-            _write(b, places, final_obs)
-            if auto_reset:
-                registers[b, EPISODE] += _ONE
-                start_key(b, registers)
-                places[b, :] = START
+        starts = task == BEGIN
+        if not starts:
+            next_step_key(b, registers)
+            at_lever = 0
+            for i in range(num_agents):
+                at_lever += actions[b, i] == LEVER
+            is_open = at_lever >= min_at_lever
+            somebody_escaped = False
+            for i in range(num_agents):
+                place = actions[b, i]
+                escaped = is_open and place == DOOR
+                if escaped:
+                    rewards[b, i] = exit_reward
+                else:
+                    rewards[b, i] = -move_cost if place != places[b, i] else 0.0
+                counts[b, i, 0] = is_open and place == LEVER
+                counts[b, i, 1] = escaped
+                places[b, i] = place
+                somebody_escaped |= escaped
+            ended = somebody_escaped or np.int64(registers[b, STEP]) >= horizon
+            registers[b, ENDED] = ended
+            done[b] = ended
+            for i in range(num_agents):
+                terminations[b, i] = somebody_escaped
+                truncations[b, i] = ended and not somebody_escaped
+                active[b, i] = True
+            if ended:
+                _write(b, places, final_obs)
+                if task == PLAY_ON:
+                    registers[b, EPISODE] += _ONE
+                    starts = True
+        if starts:
+            start_key(b, registers)
+            places[b, :] = START
         _write(b, places, obs)
     return -1

@@ -3,13 +3,14 @@
 import numpy as np
 import numpy.typing as npt
 
+from mixed_motive.counters import BEGIN, PLAY_ON
 from mixed_motive.games.harvest import APPLE
 from mixed_motive.kernels.beams import act, begin, grow, place, settle, shoot, vacate
 from mixed_motive.kernels.jit import compiled, inner
 from mixed_motive.kernels.shared import EPISODE, STEP, end_for_all, next_step_key, refusal, start_key
 from mixed_motive.kernels.turned_views import observe, scratch_size, write_views
 
-__all__ = ["observe", "reset", "step"]
+__all__ = ["observe", "step"]
 
 _ONE = np.uint64(1)
 
@@ -38,79 +39,6 @@ def _start(
 
 
 @compiled
-def reset(
-    registers: npt.NDArray[np.uint64],
-    cells: npt.NDArray[np.uint8],
-    positions: npt.NDArray[np.int32],
-    facing: npt.NDArray[np.int32],
-    frozen: npt.NDArray[np.int32],
-    beams: npt.NDArray[np.int32],
-    obs: npt.NDArray[np.uint8],
-    encoding: int,
-    border_rows: int,
-    border_cols: int,
-    rows: int,
-    cols: int,
-    clean_beam: int,
-    fire_beam: int,
-    outside: int,
-    horizon: int,
-    turning: bool,
-    fire_length: int,
-    fire_cost: float,
-    hit_cost: float,
-    hit_freeze: int,
-    floor: npt.NDArray[np.int64],
-    orchard: npt.NDArray[np.int64],
-    near: npt.NDArray[np.int64],
-    chances: npt.NDArray[np.float64],
-    candidate_bits: int,
-) -> None:
-    """Start the episode named in `registers` in every copy."""
-    num_envs, num_agents, stride = positions.shape[0], positions.shape[1], cells.shape[2]
-    flat_cells, flat_obs = cells.reshape((num_envs, cells.shape[1] * stride)), obs.reshape(obs.size)
-    at = np.empty(num_agents, np.int64)
-    scratch = np.empty(scratch_size(rows, cols, beams, num_agents), np.uint8)
-    for b in range(num_envs):
-        _start(
-            b,
-            registers,
-            flat_cells[b],
-            positions,
-            facing,
-            frozen,
-            beams,
-            stride,
-            border_rows,
-            border_cols,
-            turning,
-            floor,
-            orchard,
-            at,
-        )
-        # Not by `observe`, which need not be compiled then.
-        write_views(
-            b,
-            encoding,
-            flat_cells[b],
-            positions,
-            facing,
-            beams,
-            flat_obs,
-            stride,
-            border_rows,
-            border_cols,
-            rows,
-            cols,
-            clean_beam,
-            fire_beam,
-            outside,
-            at,
-            scratch,
-        )
-
-
-@compiled
 def step(
     actions: npt.NDArray[np.int64],
     registers: npt.NDArray[np.uint64],
@@ -127,7 +55,7 @@ def step(
     done: npt.NDArray[np.bool_],
     active: npt.NDArray[np.bool_],
     counts: npt.NDArray[np.int32],
-    auto_reset: bool,
+    task: int,
     encoding: int,
     border_rows: int,
     border_cols: int,
@@ -148,10 +76,10 @@ def step(
     chances: npt.NDArray[np.float64],
     candidate_bits: int,
 ) -> int:
-    """Step every copy and return -1; or change nothing and return the reason, see `refusal`."""
+    """Do the task in every copy and return -1; or change nothing and return the reason, see `refusal`."""
     num_moves = 7 if turning else 5
     fire_action = num_moves if fire_length > 0 else -1
-    refused = refusal(actions, num_moves + (fire_length > 0), registers)
+    refused = refusal(actions, num_moves + (fire_length > 0), registers, task)
     if refused != -1:
         return refused
     num_envs, num_agents, stride = positions.shape[0], positions.shape[1], cells.shape[2]
@@ -164,87 +92,93 @@ def step(
     grown = np.empty(orchard.shape[0], np.int64)
     scratch = np.empty(scratch_size(rows, cols, beams, num_agents), np.uint8)
     for b in range(num_envs):
-        key, flat = next_step_key(b, registers), flat_cells[b]
-        begin(b, key, flat, positions, beams, counts, stride, border_rows, border_cols, order, at, occupant)
-        act(
-            b,
-            actions,
-            flat,
-            positions,
-            facing,
-            frozen,
-            counts,
-            stride,
-            turning,
-            APPLE,
-            outside,
-            order,
-            at,
-            occupant,
-        )
-        for k in range(num_agents):
-            i = order[k]
-            if actions[b, i] == fire_action and frozen[b, i] == 0:
-                shoot(
-                    b,
-                    i,
-                    False,
-                    fire_length,
-                    flat,
-                    facing,
-                    frozen,
-                    beams,
-                    counts,
-                    stride,
-                    outside,
-                    outside,
-                    at,
-                    occupant,
-                )
-        settle(b, frozen, rewards, counts, fire_length > 0, fire_cost, hit_cost, hit_freeze)
-        grow(key, flat, orchard, near, chances, candidate_bits, APPLE, occupant, grown)
-        vacate(at, occupant)
-
-        ended = np.int64(registers[b, STEP]) >= horizon
-        end_for_all(b, ended, registers, terminations, truncations, done, active)
-        if ended:
-            write_views(
+        starts, flat = task == BEGIN, flat_cells[b]
+        if not starts:
+            key = next_step_key(b, registers)
+            begin(
+                b, key, flat, positions, beams, counts, stride, border_rows, border_cols, order, at, occupant
+            )
+            act(
                 b,
-                encoding,
+                actions,
                 flat,
                 positions,
                 facing,
-                beams,
-                flat_final_obs,
+                frozen,
+                counts,
                 stride,
-                border_rows,
-                border_cols,
-                rows,
-                cols,
-                clean_beam,
-                fire_beam,
+                turning,
+                APPLE,
                 outside,
+                order,
                 at,
-                scratch,
+                occupant,
             )
-            if auto_reset:
-                registers[b, EPISODE] += _ONE
-                _start(
+            for k in range(num_agents):
+                i = order[k]
+                if actions[b, i] == fire_action and frozen[b, i] == 0:
+                    shoot(
+                        b,
+                        i,
+                        False,
+                        fire_length,
+                        flat,
+                        facing,
+                        frozen,
+                        beams,
+                        counts,
+                        stride,
+                        outside,
+                        outside,
+                        at,
+                        occupant,
+                    )
+            settle(b, frozen, rewards, counts, fire_length > 0, fire_cost, hit_cost, hit_freeze)
+            grow(key, flat, orchard, near, chances, candidate_bits, APPLE, occupant, grown)
+            vacate(at, occupant)
+
+            ended = np.int64(registers[b, STEP]) >= horizon
+            end_for_all(b, ended, registers, terminations, truncations, done, active)
+            if ended:
+                write_views(
                     b,
-                    registers,
+                    encoding,
                     flat,
                     positions,
                     facing,
-                    frozen,
                     beams,
+                    flat_final_obs,
                     stride,
                     border_rows,
                     border_cols,
-                    turning,
-                    floor,
-                    orchard,
+                    rows,
+                    cols,
+                    clean_beam,
+                    fire_beam,
+                    outside,
                     at,
+                    scratch,
                 )
+                if task == PLAY_ON:
+                    registers[b, EPISODE] += _ONE
+                    starts = True
+        if starts:
+            _start(
+                b,
+                registers,
+                flat,
+                positions,
+                facing,
+                frozen,
+                beams,
+                stride,
+                border_rows,
+                border_cols,
+                turning,
+                floor,
+                orchard,
+                at,
+            )
         write_views(
             b,
             encoding,

@@ -61,5 +61,6 @@ def _drop_outdated(folder: Path, function: Callable[..., Any]) -> None:
 @functools.cache
 def _newest_source() -> float:
     package = Path(__file__).parents[1]
-    sources = [package / "encodings.py", *package.glob("kernels/*.py"), *package.glob("games/*.py")]
+    sources = [package / "counters.py", package / "encodings.py"]
+    sources += [*package.glob("kernels/*.py"), *package.glob("games/*.py")]
     return max(path.stat().st_mtime for path in sources)

@@ -3,11 +3,12 @@
 import numpy as np
 import numpy.typing as npt
 
+from mixed_motive.counters import BEGIN, PLAY_ON
 from mixed_motive.games.matrix import COOPERATE, NUM_ACTIONS, START
 from mixed_motive.kernels.jit import compiled, inner
 from mixed_motive.kernels.shared import EPISODE, STEP, end_for_all, next_step_key, refusal, start_key
 
-__all__ = ["observe", "reset", "step"]
+__all__ = ["observe", "step"]
 
 _ONE = np.uint64(1)
 
@@ -19,25 +20,6 @@ def _write(b: int, outcome: np.int64 | int, obs: npt.NDArray[np.uint8]) -> None:
     for k in range(5):
         obs[b, 0, k] = k == outcome
         obs[b, 1, k] = k == mirrored
-
-
-@compiled
-def reset(
-    registers: npt.NDArray[np.uint64],
-    outcomes: npt.NDArray[np.uint8],
-    obs: npt.NDArray[np.uint8],
-    encoding: int,
-    horizon: int,
-    R: float,
-    S: float,
-    T: float,
-    P: float,
-) -> None:
-    """Start the episode named in `registers` in every copy."""
-    for b in range(outcomes.shape[0]):
-        start_key(b, registers)
-        outcomes[b] = START
-    observe(outcomes, obs, encoding)
 
 
 @compiled
@@ -60,7 +42,7 @@ def step(
     done: npt.NDArray[np.bool_],
     active: npt.NDArray[np.bool_],
     counts: npt.NDArray[np.int32],
-    auto_reset: bool,
+    task: int,
     encoding: int,
     horizon: int,
     R: float,
@@ -68,32 +50,36 @@ def step(
     T: float,
     P: float,
 ) -> int:
-    """Step every copy and return -1; or change nothing and return the reason, see `refusal`."""
-    refused = refusal(actions, NUM_ACTIONS, registers)
+    """Do the task in every copy and return -1; or change nothing and return the reason, see `refusal`."""
+    refused = refusal(actions, NUM_ACTIONS, registers, task)
     if refused != -1:
         return refused
     for b in range(outcomes.shape[0]):
-        next_step_key(b, registers)
-        first, second = actions[b, 0], actions[b, 1]
-        if first == second:
-            payoff = R if first == COOPERATE else P
-            rewards[b, 0] = payoff
-            rewards[b, 1] = payoff
-        else:
-            rewards[b, 0] = S if first == COOPERATE else T
-            rewards[b, 1] = S if second == COOPERATE else T
-        outcome = 2 * first + second
-        outcomes[b] = outcome
-        counts[b, 0, 0] = first == COOPERATE
-        counts[b, 1, 0] = second == COOPERATE
-        ended = np.int64(registers[b, STEP]) >= horizon
-        end_for_all(b, ended, registers, terminations, truncations, done, active)
-        if ended:
-            _write(b, outcome, final_obs)
-            if auto_reset:
-                registers[b, EPISODE] += _ONE
-                start_key(b, registers)
-                outcomes[b] = START
-                outcome = START
+        starts = task == BEGIN
+        if not starts:
+            next_step_key(b, registers)
+            first, second = actions[b, 0], actions[b, 1]
+            if first == second:
+                payoff = R if first == COOPERATE else P
+                rewards[b, 0] = payoff
+                rewards[b, 1] = payoff
+            else:
+                rewards[b, 0] = S if first == COOPERATE else T
+                rewards[b, 1] = S if second == COOPERATE else T
+            outcome = 2 * first + second
+            outcomes[b] = outcome
+            counts[b, 0, 0] = first == COOPERATE
+            counts[b, 1, 0] = second == COOPERATE
+            ended = np.int64(registers[b, STEP]) >= horizon
+            end_for_all(b, ended, registers, terminations, truncations, done, active)
+            if ended:
+                _write(b, outcome, final_obs)
+                if task == PLAY_ON:
+                    registers[b, EPISODE] += _ONE
+                    starts = True
+        if starts:
+            start_key(b, registers)
+            outcomes[b] = START
+            outcome = START
         _write(b, outcome, obs)
     return -1

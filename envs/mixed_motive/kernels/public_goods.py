@@ -6,11 +6,12 @@ The rules stand in `games/public_goods.py`, in plain Python in `oracles/public_g
 import numpy as np
 import numpy.typing as npt
 
+from mixed_motive.counters import BEGIN, PLAY_ON
 from mixed_motive.games.public_goods import NONE_YET
 from mixed_motive.kernels.jit import compiled, inner
 from mixed_motive.kernels.shared import EPISODE, STEP, end_for_all, next_step_key, refusal, start_key
 
-__all__ = ["observe", "reset", "step"]
+__all__ = ["observe", "step"]
 
 _ONE = np.uint64(1)
 
@@ -35,24 +36,6 @@ def _write(b: int, levels: npt.NDArray[np.uint8], obs: npt.NDArray[np.uint8], nu
 
 
 @compiled
-def reset(
-    registers: npt.NDArray[np.uint64],
-    levels: npt.NDArray[np.uint8],
-    obs: npt.NDArray[np.uint8],
-    encoding: int,
-    horizon: int,
-    num_levels: int,
-    endowment: float,
-    multiplier: float,
-) -> None:
-    """Start the episode named in `registers` in every copy."""
-    for b in range(levels.shape[0]):
-        start_key(b, registers)
-        levels[b, :] = NONE_YET
-    observe(levels, obs, encoding, num_levels)
-
-
-@compiled
 def observe(
     levels: npt.NDArray[np.uint8], obs: npt.NDArray[np.uint8], encoding: int, num_levels: int
 ) -> None:
@@ -74,37 +57,41 @@ def step(
     done: npt.NDArray[np.bool_],
     active: npt.NDArray[np.bool_],
     counts: npt.NDArray[np.int32],
-    auto_reset: bool,
+    task: int,
     encoding: int,
     horizon: int,
     num_levels: int,
     endowment: float,
     multiplier: float,
 ) -> int:
-    """Step every copy and return -1; or change nothing and return the reason, see `refusal`."""
-    refused = refusal(actions, num_levels, registers)
+    """Do the task in every copy and return -1; or change nothing and return the reason, see `refusal`."""
+    refused = refusal(actions, num_levels, registers, task)
     if refused != -1:
         return refused
     num_agents = levels.shape[1]
     unit = endowment / (num_levels - 1)
     for b in range(levels.shape[0]):
-        next_step_key(b, registers)
-        total = 0
-        for i in range(num_agents):
-            level = actions[b, i]
-            levels[b, i] = level
-            counts[b, i, 0] = level
-            total += level
-        share = multiplier * (total * unit) / num_agents
-        for i in range(num_agents):
-            rewards[b, i] = endowment - actions[b, i] * unit + share
-        ended = np.int64(registers[b, STEP]) >= horizon
-        end_for_all(b, ended, registers, terminations, truncations, done, active)
-        if ended:
-            _write(b, levels, final_obs, num_levels)
-            if auto_reset:
-                registers[b, EPISODE] += _ONE
-                start_key(b, registers)
-                levels[b, :] = NONE_YET
+        starts = task == BEGIN
+        if not starts:
+            next_step_key(b, registers)
+            total = 0
+            for i in range(num_agents):
+                level = actions[b, i]
+                levels[b, i] = level
+                counts[b, i, 0] = level
+                total += level
+            share = multiplier * (total * unit) / num_agents
+            for i in range(num_agents):
+                rewards[b, i] = endowment - actions[b, i] * unit + share
+            ended = np.int64(registers[b, STEP]) >= horizon
+            end_for_all(b, ended, registers, terminations, truncations, done, active)
+            if ended:
+                _write(b, levels, final_obs, num_levels)
+                if task == PLAY_ON:
+                    registers[b, EPISODE] += _ONE
+                    starts = True
+        if starts:
+            start_key(b, registers)
+            levels[b, :] = NONE_YET
         _write(b, levels, obs, num_levels)
     return -1

@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from mixed_motive.counters import BEGIN, PLAY_ON
 from mixed_motive.games.moves import DOWN, LEFT, RIGHT, UP
 from mixed_motive.games.snowdrift import NUM_ACTIONS, NUM_OBJECTS, PILE, REMOVE
 from mixed_motive.kernels import rng
@@ -20,7 +21,7 @@ from mixed_motive.kernels.shared import (
     write_obs,
 )
 
-__all__ = ["observe", "reset", "step"]
+__all__ = ["observe", "step"]
 
 _ONE = np.uint64(1)
 
@@ -43,27 +44,6 @@ def _start(
         n = rng.below(rng.draw(key, num_agents + k), height * width - k)
         fill_on_nth_empty(b, cells, 0, height, width, pad_rows, pad_cols, n, PILE)
     place_agents(b, positions, 0, height, width, key)
-
-
-@compiled
-def reset(
-    registers: npt.NDArray[np.uint64],
-    cells: npt.NDArray[np.uint8],
-    positions: npt.NDArray[np.int32],
-    obs: npt.NDArray[np.uint8],
-    encoding: int,
-    pad_rows: int,
-    pad_cols: int,
-    horizon: int,
-    num_piles: int,
-    removal_benefit: float,
-    removal_cost: float,
-    agents_block: bool,
-) -> None:
-    """Start the episode named in `registers` in every copy."""
-    for b in range(cells.shape[0]):
-        _start(b, registers, cells, positions, pad_rows, pad_cols, num_piles)
-    observe(cells, positions, obs, encoding, NUM_OBJECTS, pad_rows, pad_cols)
 
 
 @inner
@@ -167,7 +147,7 @@ def step(
     done: npt.NDArray[np.bool_],
     active: npt.NDArray[np.bool_],
     counts: npt.NDArray[np.int32],
-    auto_reset: bool,
+    task: int,
     encoding: int,
     pad_rows: int,
     pad_cols: int,
@@ -177,8 +157,8 @@ def step(
     removal_cost: float,
     agents_block: bool,
 ) -> int:
-    """Step every copy and return -1; or change nothing and return the reason, see `refusal`."""
-    refused = refusal(actions, NUM_ACTIONS, registers)
+    """Do the task in every copy and return -1; or change nothing and return the reason, see `refusal`."""
+    refused = refusal(actions, NUM_ACTIONS, registers, task)
     if refused != -1:
         return refused
     num_envs, num_agents = positions.shape[0], positions.shape[1]
@@ -187,18 +167,31 @@ def step(
     flat_obs, flat_final_obs = obs.reshape(obs_shape), final_obs.reshape(obs_shape)
     targets = np.empty((num_agents, 2), np.int32)
     for b in range(num_envs):
-        key = next_step_key(b, registers)
-        _remove(
-            b, actions, cells, positions, rewards, counts, pad_rows, pad_cols, removal_benefit, removal_cost
-        )
-        _move(b, key, actions, positions, targets, bottom, right, agents_block)
+        starts = task == BEGIN
+        if not starts:
+            key = next_step_key(b, registers)
+            _remove(
+                b,
+                actions,
+                cells,
+                positions,
+                rewards,
+                counts,
+                pad_rows,
+                pad_cols,
+                removal_benefit,
+                removal_cost,
+            )
+            _move(b, key, actions, positions, targets, bottom, right, agents_block)
 
-        ended = np.int64(registers[b, STEP]) >= horizon
-        end_for_all(b, ended, registers, terminations, truncations, done, active)
-        if ended:
-            write_obs(b, encoding, NUM_OBJECTS, cells, positions, flat_final_obs, pad_rows, pad_cols)
-            if auto_reset:
-                registers[b, EPISODE] += _ONE
-                _start(b, registers, cells, positions, pad_rows, pad_cols, num_piles)
+            ended = np.int64(registers[b, STEP]) >= horizon
+            end_for_all(b, ended, registers, terminations, truncations, done, active)
+            if ended:
+                write_obs(b, encoding, NUM_OBJECTS, cells, positions, flat_final_obs, pad_rows, pad_cols)
+                if task == PLAY_ON:
+                    registers[b, EPISODE] += _ONE
+                    starts = True
+        if starts:
+            _start(b, registers, cells, positions, pad_rows, pad_cols, num_piles)
         write_obs(b, encoding, NUM_OBJECTS, cells, positions, flat_obs, pad_rows, pad_cols)
     return -1

@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from mixed_motive.counters import BEGIN, PLAY_ON
 from mixed_motive.games.moves import DOWN, LEFT, RIGHT, STAY, UP
 from mixed_motive.games.stag_hunt import (
     COUNT_HARES,
@@ -29,7 +30,7 @@ from mixed_motive.kernels.shared import (
     write_obs,
 )
 
-__all__ = ["observe", "reset", "step"]
+__all__ = ["observe", "step"]
 
 _ONE = np.uint64(1)
 
@@ -54,29 +55,6 @@ def _start(
         code = STAG if k < num_stags else HARE
         fill_on_nth_empty(b, cells, 0, height, width, pad_rows, pad_cols, n, code)
     place_agents(b, positions, 0, height, width, key)
-
-
-@compiled
-def reset(
-    registers: npt.NDArray[np.uint64],
-    cells: npt.NDArray[np.uint8],
-    positions: npt.NDArray[np.int32],
-    obs: npt.NDArray[np.uint8],
-    encoding: int,
-    pad_rows: int,
-    pad_cols: int,
-    horizon: int,
-    num_stags: int,
-    num_hares: int,
-    stag_reward: float,
-    hare_reward: float,
-    hunters_needed: int,
-    stag_action: bool,
-) -> None:
-    """Start the episode named in `registers` in every copy."""
-    for b in range(cells.shape[0]):
-        _start(b, registers, cells, positions, pad_rows, pad_cols, num_stags, num_hares)
-    observe(cells, positions, obs, encoding, NUM_OBJECTS, pad_rows, pad_cols)
 
 
 @inner
@@ -165,7 +143,7 @@ def step(
     done: npt.NDArray[np.bool_],
     active: npt.NDArray[np.bool_],
     counts: npt.NDArray[np.int32],
-    auto_reset: bool,
+    task: int,
     encoding: int,
     pad_rows: int,
     pad_cols: int,
@@ -177,8 +155,8 @@ def step(
     hunters_needed: int,
     stag_action: bool,
 ) -> int:
-    """Step every copy and return -1; or change nothing and return the reason, see `refusal`."""
-    refused = refusal(actions, HUNT_STAG + 1 if stag_action else HUNT_STAG, registers)
+    """Do the task in every copy and return -1; or change nothing and return the reason, see `refusal`."""
+    refused = refusal(actions, HUNT_STAG + 1 if stag_action else HUNT_STAG, registers, task)
     if refused != -1:
         return refused
     num_envs, num_agents = positions.shape[0], positions.shape[1]
@@ -187,34 +165,38 @@ def step(
     obs_shape = (num_envs * num_agents, obs.size // (num_envs * num_agents))
     flat_obs, flat_final_obs = obs.reshape(obs_shape), final_obs.reshape(obs_shape)
     for b in range(num_envs):
-        next_step_key(b, registers)
-        _hunt(
-            b,
-            actions,
-            cells,
-            positions,
-            rewards,
-            terminations,
-            active,
-            counts,
-            pad_rows,
-            pad_cols,
-            stag_reward,
-            hare_reward,
-            hunters_needed,
-            hunt_stag,
-        )
-        anybody = _move(b, actions, positions, bottom, right)
-        at_horizon = np.int64(registers[b, STEP]) >= horizon
-        ended = at_horizon or not anybody
-        registers[b, ENDED] = ended
-        done[b] = ended
-        for i in range(num_agents):
-            truncations[b, i] = at_horizon and positions[b, i, 0] >= 0
-        if ended:
-            write_obs(b, encoding, NUM_OBJECTS, cells, positions, flat_final_obs, pad_rows, pad_cols)
-            if auto_reset:
-                registers[b, EPISODE] += _ONE
-                _start(b, registers, cells, positions, pad_rows, pad_cols, num_stags, num_hares)
+        starts = task == BEGIN
+        if not starts:
+            next_step_key(b, registers)
+            _hunt(
+                b,
+                actions,
+                cells,
+                positions,
+                rewards,
+                terminations,
+                active,
+                counts,
+                pad_rows,
+                pad_cols,
+                stag_reward,
+                hare_reward,
+                hunters_needed,
+                hunt_stag,
+            )
+            anybody = _move(b, actions, positions, bottom, right)
+            at_horizon = np.int64(registers[b, STEP]) >= horizon
+            ended = at_horizon or not anybody
+            registers[b, ENDED] = ended
+            done[b] = ended
+            for i in range(num_agents):
+                truncations[b, i] = at_horizon and positions[b, i, 0] >= 0
+            if ended:
+                write_obs(b, encoding, NUM_OBJECTS, cells, positions, flat_final_obs, pad_rows, pad_cols)
+                if task == PLAY_ON:
+                    registers[b, EPISODE] += _ONE
+                    starts = True
+        if starts:
+            _start(b, registers, cells, positions, pad_rows, pad_cols, num_stags, num_hares)
         write_obs(b, encoding, NUM_OBJECTS, cells, positions, flat_obs, pad_rows, pad_cols)
     return -1
