@@ -31,6 +31,19 @@ def test_an_eye_shows_where_an_agent_looks():
     assert not white[1][:, :10].any()
 
 
+def test_an_agent_that_cannot_act_is_hollow():
+    game = beam_scene([(4, 2), (2, 2)], [UP, UP], hit_freeze=3)
+    own = part_of(game.render(), 2, 2)[10, 10]
+    act(game, FIRE, STAY)
+    grey = part_of(game.render(), 2, 2)[10, 10]
+    assert np.ptp(own) > 60
+    assert np.ptp(grey) < 10
+    act(game, STAY, STAY)
+    act(game, STAY, STAY)
+    act(game, STAY, STAY)
+    np.testing.assert_array_equal(part_of(game.render(), 2, 2)[10, 10], own)
+
+
 def test_walls_river_and_orchard_are_drawn_where_they_are():
     frame = beam_scene([(4, 4), (7, 7)], [UP, UP]).render()
     wall, river, grass, orchard = (part_of(frame, *cell)[16, 16] for cell in ((0, 0), (1, 2), (3, 2), (7, 1)))
@@ -44,7 +57,7 @@ def test_walls_river_and_orchard_are_drawn_where_they_are():
 def test_numbers_of_agents_can_be_read_on_large_maps():
     game = mixed_motive.make("harvest", preset="ssdg")
     game.reset(seed=0)
-    assert game.render().shape == (16 * 16 + 8, 38 * 16, 3)
+    assert game.render().shape == (16 * 24 + 8, 38 * 24, 3)
 
 
 def test_the_text_shows_walls_beams_facings_and_who_is_frozen():

@@ -345,6 +345,7 @@ class BeamGame(GridGame):
             progress=self._progress(env_index),
             beams=state["beams"][0],
             facing=state["facing"][0].tolist() if self.params.turning or self._beam_names else None,
+            frozen=(state["frozen"][0] > 0).tolist(),
         )
 
     def _text(self, env_index: int) -> str:

@@ -189,12 +189,15 @@ class Canvas:
             part = self._pixels[top : top + 7 * scale, start : start + 5 * scale]
             part[mask[: part.shape[0], : part.shape[1]]] = colour
 
-    def agent(self, row: float, col: float, radius: float, index: int) -> None:
-        """A disc in the agent's colour with its number, dark rim around it."""
+    def agent(self, row: float, col: float, radius: float, index: int, hollow: bool = False) -> None:
+        """A disc, or a ring around grey, in the agent's colour with its number, dark rim around it."""
         colour = agent_colour(index)
         self.ellipse(row, col, radius, radius, (25, 25, 30))
         rim = max(1.0, radius * 0.1)
         self.ellipse(row, col, radius - rim, radius - rim, colour)
+        if hollow:
+            colour = (95, 95, 100)
+            self.ellipse(row, col, radius * 0.7, radius * 0.7, colour)
         label = str(index)
         scale = int(1.5 * radius / max(7, 6 * len(label)))
         if scale > 0:

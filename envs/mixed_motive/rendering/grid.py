@@ -19,8 +19,8 @@ __all__ = ["agent_spots", "draw_grid"]
 FRAME_PIXELS = 288
 PROGRESS_PIXELS = 8
 SMALLEST_CELL = 8
-READABLE_CELL = 16
-LARGEST_FRAME_PIXELS = 640
+READABLE_CELL = 24
+LARGEST_FRAME_PIXELS = 960
 
 _GROUND: Mapping[str, tuple[Colour, Colour]] = MappingProxyType(
     {
@@ -120,6 +120,7 @@ def draw_grid(
     progress: float,
     beams: npt.NDArray[np.uint8] | None = None,
     facing: Sequence[int] | None = None,
+    frozen: Sequence[bool] | None = None,
 ) -> npt.NDArray[np.uint8]:
     """A picture of one copy.
 
@@ -131,10 +132,11 @@ def draw_grid(
         progress: Share of the episode that has passed, in [0, 1].
         beams: (H, W) bits: 1 where a cleaning beam passed, 2 where a fining one did.
         facing: Where each agent looks: 0 up, 1 right, 2 down, 3 left.
+        frozen: Whether each agent cannot act; such agents are hollow.
 
     Returns:
-        (rows, columns, 3) uint8: about 288 pixels on the longer side of the map, 640 if it is large, but
-        at least 8 for each cell; and a bar of the episode's progress below.
+        (rows, columns, 3) uint8: about 288 pixels on the longer side of the map, up to 960 if it is large,
+        but at least 8 for each cell; and a bar of the episode's progress below.
     """
     height, width = codes.shape
     cell = _cell_pixels(height, width)
@@ -155,7 +157,7 @@ def draw_grid(
                 _draw_object(canvas, middle_row - shift, middle_col - shift, size, object_names[code - 1])
     for i, spot in enumerate(agent_spots(codes, positions)):
         if spot is not None:
-            canvas.agent(*spot, i)
+            canvas.agent(*spot, i, hollow=frozen is not None and frozen[i])
             if facing is not None:
                 _draw_facing(canvas, *spot, facing[i])
     canvas.progress(height * cell, PROGRESS_PIXELS, progress)
