@@ -88,37 +88,42 @@ def _cell_of(entry: int, stride: int) -> np.uint64:
 
 
 @inner
-def _write_codes(
+def _put_codes(
     b: int,
     cells: npt.NDArray[np.uint8],
-    facing: npt.NDArray[np.int32],
     beams: npt.NDArray[np.int32],
-    obs: npt.NDArray[np.uint8],
     stride: int,
-    rows: int,
-    cols: int,
     clean_beam: int,
     fire_beam: int,
     outside: int,
     at: npt.NDArray[np.int64],
     covered: npt.NDArray[np.uint8],
 ) -> None:
-    """One class a cell. Beams and agents are put on the map for as long as it is copied."""
-    num_agents, num_beams = at.shape[0], np.int64(beams[b, 0])
+    """Put the classes of beams, and over them of agents, on the map; note what they cover."""
+    num_beams = np.int64(beams[b, 0])
     for k in range(num_beams):
         cell = _cell_of(beams[b, 1 + k], stride)
         covered[k] = cells[cell]
         beam = fire_beam if beams[b, 1 + k] & 1 else clean_beam
         if cells[cell] < beam:
             cells[cell] = beam
-    for i in range(num_agents):
+    for i in range(at.shape[0]):
         covered[num_beams + i] = cells[np.uint64(at[i])]
         cells[np.uint64(at[i])] = outside + 1 + i
-    for i in range(num_agents):
-        first = np.uint64((b * num_agents + i) * rows * cols)
-        _turned_window(cells, at[i], facing[b, i], stride, rows, cols, obs, first)
-        obs[first + np.uint64(rows // 2 * cols + cols // 2)] = covered[num_beams + i]
-    for i in range(num_agents):
+
+
+@inner
+def _take_codes(
+    b: int,
+    cells: npt.NDArray[np.uint8],
+    beams: npt.NDArray[np.int32],
+    stride: int,
+    at: npt.NDArray[np.int64],
+    covered: npt.NDArray[np.uint8],
+) -> None:
+    """Undo `_put_codes`."""
+    num_beams = np.int64(beams[b, 0])
+    for i in range(at.shape[0]):
         cells[np.uint64(at[i])] = covered[num_beams + i]
     for k in range(num_beams - 1, -1, -1):
         cells[_cell_of(beams[b, 1 + k], stride)] = covered[k]
@@ -146,51 +151,41 @@ def _mark_plane(
 @inner
 def _write_planes(
     b: int,
-    cells: npt.NDArray[np.uint8],
+    i: int,
+    window: npt.NDArray[np.uint8],
     positions: npt.NDArray[np.int32],
     facing: npt.NDArray[np.int32],
-    beams: npt.NDArray[np.int32],
     obs: npt.NDArray[np.uint8],
-    stride: int,
-    rows: int,
-    cols: int,
+    num_rows: np.uint64,
+    num_cols: np.uint64,
     clean_beam: int,
     fire_beam: int,
     outside: int,
-    at: npt.NDArray[np.int64],
-    window: npt.NDArray[np.uint8],
 ) -> None:
-    """A binary plane for each agent, each kind of object, each beam, and the outside."""
-    num_agents, size = np.uint64(at.shape[0]), np.uint64(rows * cols)
-    num_rows, num_cols = np.uint64(rows), np.uint64(cols)
-    # Beams are bits on the map for as long as it is copied: objects stay seen below them.
-    for k in range(beams[b, 0]):
-        cells[_cell_of(beams[b, 1 + k], stride)] |= _FINING if beams[b, 1 + k] & 1 else _CLEANING
-    plane = np.uint64(b) * num_agents * (num_agents + np.uint64(outside)) * size
-    for i in range(num_agents):
-        _turned_window(cells, at[i], facing[b, i], stride, rows, cols, window, _ZERO)
-        # Without branches: what is out of sight goes where the agent itself is in its own plane.
-        first, own = plane, plane + i * size + np.uint64(rows // 2 * cols + cols // 2)
-        for k in range(num_agents * size):
-            obs[plane + k] = 0
-        plane += num_agents * size
-        for kind in range(1, outside + 1):
-            mask, code = _OBJECT, np.uint8(kind)
-            if kind == fire_beam:
-                mask, code = _FINING, _FINING
-            elif kind == clean_beam:
-                mask, code = _CLEANING, _CLEANING
-            _mark_plane(window, mask, code, obs, plane, size)
-            plane += size
-        cos, sin = _COS[facing[b, i]], _SIN[facing[b, i]]
-        for j in range(num_agents):
-            down, across = positions[b, j, 0] - positions[b, i, 0], positions[b, j, 1] - positions[b, i, 1]
-            r = np.uint64(rows // 2 + down * cos - across * sin)
-            c = np.uint64(cols // 2 + down * sin + across * cos)
-            seen = (r < num_rows) & (c < num_cols)  # a negative number is a huge one
-            obs[first + j * size + r * num_cols + c if seen else own] = 1
-    for k in range(beams[b, 0]):
-        cells[_cell_of(beams[b, 1 + k], stride)] &= _OBJECT
+    """A binary plane for each agent, each kind of object, each beam, and the outside, of agent i's window."""
+    num_agents, size = np.uint64(positions.shape[1]), num_rows * num_cols
+    half_rows, half_cols = np.int64(num_rows) // 2, np.int64(num_cols) // 2
+    first = (np.uint64(b) * num_agents + np.uint64(i)) * (num_agents + np.uint64(outside)) * size
+    for k in range(num_agents * size):
+        obs[first + k] = 0
+    plane = first + num_agents * size
+    for kind in range(1, outside + 1):
+        mask, code = _OBJECT, np.uint8(kind)
+        if kind == fire_beam:
+            mask, code = _FINING, _FINING
+        elif kind == clean_beam:
+            mask, code = _CLEANING, _CLEANING
+        _mark_plane(window, mask, code, obs, plane, size)
+        plane += size
+    cos, sin = _COS[facing[b, i]], _SIN[facing[b, i]]
+    # Without branches: what is out of sight goes where the agent itself is in its own plane.
+    own = first + np.uint64(i) * size + np.uint64(half_rows) * num_cols + np.uint64(half_cols)
+    for j in range(num_agents):
+        down, across = positions[b, j, 0] - positions[b, i, 0], positions[b, j, 1] - positions[b, i, 1]
+        r = np.uint64(half_rows + down * cos - across * sin)
+        c = np.uint64(half_cols + down * sin + across * cos)
+        seen = (r < num_rows) & (c < num_cols)  # a negative number is a huge one
+        obs[first + j * size + r * num_cols + c if seen else own] = 1
 
 
 @inner
@@ -234,29 +229,31 @@ def write_views(
         at: (N,) scratch.
         scratch: Of `scratch_size` or more.
     """
-    for i in range(at.shape[0]):
+    num_agents, num_rows, num_cols = at.shape[0], np.uint64(rows), np.uint64(cols)
+    for i in range(num_agents):
         at[i] = (positions[b, i, 0] + border_rows) * stride + positions[b, i, 1] + border_cols
+    # Beams, and agents as classes, are on the map for as long as it is copied. For planes beams are bits:
+    # objects stay seen below them.
     if encoding == PLANES:
-        _write_planes(
-            b,
-            cells,
-            positions,
-            facing,
-            beams,
-            obs,
-            stride,
-            rows,
-            cols,
-            clean_beam,
-            fire_beam,
-            outside,
-            at,
-            scratch,
-        )
+        for k in range(beams[b, 0]):
+            cells[_cell_of(beams[b, 1 + k], stride)] |= _FINING if beams[b, 1 + k] & 1 else _CLEANING
     else:
-        _write_codes(
-            b, cells, facing, beams, obs, stride, rows, cols, clean_beam, fire_beam, outside, at, scratch
-        )
+        _put_codes(b, cells, beams, stride, clean_beam, fire_beam, outside, at, scratch)
+    for i in range(num_agents):
+        own = np.uint64(b * num_agents + i) * num_rows * num_cols
+        window, first = (scratch, _ZERO) if encoding == PLANES else (obs, own)
+        _turned_window(cells, at[i], facing[b, i], stride, rows, cols, window, first)
+        if encoding == PLANES:
+            _write_planes(
+                b, i, window, positions, facing, obs, num_rows, num_cols, clean_beam, fire_beam, outside
+            )
+        else:
+            obs[own + np.uint64(rows // 2 * cols + cols // 2)] = scratch[beams[b, 0] + i]
+    if encoding == PLANES:
+        for k in range(beams[b, 0]):
+            cells[_cell_of(beams[b, 1 + k], stride)] &= _OBJECT
+    else:
+        _take_codes(b, cells, beams, stride, at, scratch)
 
 
 @inner
