@@ -66,20 +66,18 @@ def step(
             else:
                 rewards[b, 0] = S if first == COOPERATE else T
                 rewards[b, 1] = S if second == COOPERATE else T
-            outcome = 2 * first + second
-            outcomes[b] = outcome
+            outcomes[b] = 2 * first + second
             counts[b, 0, 0] = first == COOPERATE
             counts[b, 1, 0] = second == COOPERATE
             ended = np.int64(registers[b, STEP]) >= horizon
             end_for_all(b, ended, registers, terminations, truncations, done, active)
             if ended:
-                _write(b, outcome, final_obs)
+                _write(b, np.int64(outcomes[b]), final_obs)
                 if task == PLAY_ON:
                     registers[b, EPISODE] += _ONE
                     starts = True
         if starts:
             start_key(b, registers)
             outcomes[b] = START
-            outcome = START
-        _write(b, outcome, obs)
+        _write(b, np.int64(outcomes[b]), obs)
     return -1
