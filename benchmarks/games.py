@@ -225,9 +225,9 @@ def _against_memcpy(played: Sequence[Played], repeats: int, seconds: float) -> l
 
 
 def measure_threads(repeats: int, seconds: float) -> dict[str, Any]:
-    """Cleanup on 25x18 with one and with two threads, by wall time."""
+    """Cleanup on 25x18 with one and with two threads, by wall time; more turns, as others may want a core."""
     played = [batched("cleanup", 1024, seconds, n, obs="code", **LARGE_MAP) for n in (1, 2)]
-    turns = alternate(played, repeats)
+    turns = alternate(played, 4 * repeats)
     one, two = (turns[p.name] for p in played)
     return {
         "name": played[1].name,

@@ -10,7 +10,7 @@ import difflib
 import math
 import numbers
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, TypeVar, get_type_hints
+from typing import Any, ClassVar, get_type_hints
 
 __all__ = ["GameParams", "GridParams", "Rule", "closest", "expected_values", "param", "read_params"]
 
@@ -71,23 +71,24 @@ def closest(word: object, known: Iterable[str]) -> str:
     return f"; did you mean {lowered[found[0]]!r}?" if found else "."
 
 
-_P = TypeVar("_P", bound=GameParams)
-
 # What our parameters are called elsewhere.
 _OTHER_NAMES = {"max_cycles": "horizon", "max_steps": "horizon", "num_players": "num_agents"}
 
 
-def read_params(preset: _P, preset_name: str, changes: Mapping[str, object]) -> tuple[_P, list[str]]:
+def read_params(
+    presets: Mapping[str, GameParams], preset_name: str, changes: Mapping[str, object]
+) -> tuple[GameParams, list[str]]:
     """A preset with some of its values changed, and everything that is wrong with the changes.
 
     Args:
-        preset: The values to start from.
-        preset_name: Its name, for messages.
+        presets: A game's.
+        preset_name: The one to start from.
         changes: Field name to new value.
 
     Returns:
         The parameters, normalised to plain Python values (wrong ones are left out), and the list of problems.
     """
+    preset = presets[preset_name]
     fields = {field.name: field for field in dataclasses.fields(preset)}
     hints = get_type_hints(type(preset))
     problems: list[str] = []
@@ -95,9 +96,7 @@ def read_params(preset: _P, preset_name: str, changes: Mapping[str, object]) -> 
     values: dict[str, Any] = {}
     for name, value in changes.items():
         if name not in fields:
-            known = ", ".join(sorted(fields))
-            meant = _OTHER_NAMES.get(name, name)
-            problems.append(f"unknown parameter {name!r}{closest(meant, fields)} Known here: {known}.")
+            problems.append(_unknown_parameter(name, presets, preset_name))
             continue
         meta = fields[name].metadata
         values[name], ok = _read_value(value, hints[name], meta)
@@ -115,6 +114,16 @@ def read_params(preset: _P, preset_name: str, changes: Mapping[str, object]) -> 
             if problem is not None:
                 problems.append(problem)
     return params, problems
+
+
+def _unknown_parameter(name: str, presets: Mapping[str, GameParams], preset_name: str) -> str:
+    known = {key: [field.name for field in dataclasses.fields(params)] for key, params in presets.items()}
+    elsewhere = [key for key, names in known.items() if name in names]
+    if elsewhere:
+        return f"unknown parameter {name!r} of preset {preset_name!r}; it is one of {', '.join(elsewhere)}."
+    fields = known[preset_name]
+    meant = _OTHER_NAMES.get(name, name)
+    return f"unknown parameter {name!r}{closest(meant, fields)} Known here: {', '.join(sorted(fields))}."
 
 
 def _read_value(value: object, hint: Any, limits: Mapping[str, Any]) -> tuple[Any, bool]:

@@ -249,12 +249,12 @@ def _read(
     if preset is None:
         preset = spec.default_preset
     if isinstance(preset, str) and preset in spec.presets:
-        return read_params(spec.presets[preset], preset, params)
+        return read_params(spec.presets, preset, params)
     unknown = (
         f"unknown preset {preset!r}{closest(preset, spec.presets)} {game_id} has: {', '.join(spec.presets)}."
     )
     base = spec.default_preset
-    return None, [unknown, *read_params(spec.presets[base], base, params)[1]]
+    return None, [unknown, *read_params(spec.presets, base, params)[1]]
 
 
 def _count_problem(name: str, value: object, minimum: int, meaning: str) -> list[str]:

@@ -30,7 +30,7 @@ def game_parameters(game: str, params: Mapping[str, Any]) -> GameParams | None:
     changes = {k: v for k, v in params.items() if k not in ("preset", *_NO_PARAMETERS)}
     if preset not in spec.presets:
         return None
-    values, problems = read_params(spec.presets[preset], preset, changes)
+    values, problems = read_params(spec.presets, preset, changes)
     return None if problems else values
 
 

@@ -65,6 +65,11 @@ def test_an_unknown_parameter_gets_the_closest_name():
         ("snowdrift", {"agents_block": 1}, "agents_block=1 (int): expected True or False"),
         ("matrix", {"R": math.inf}, "expected a finite number: reward"),
         ("ipd", {"view_radius": 2}, "unknown parameter 'view_radius'"),
+        (
+            "cleanup",
+            {"fire_length": 3},
+            "unknown parameter 'fire_length' of preset 'lase'; it is one of ssdg, lio_7x7, lio_10x10, meltingpot.",
+        ),
     ],
 )
 def test_a_wrong_parameter_is_named_with_what_was_expected(game_id, params, expected):
