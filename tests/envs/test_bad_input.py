@@ -68,7 +68,7 @@ def test_an_unknown_parameter_gets_the_closest_name():
         (
             "cleanup",
             {"fire_length": 3},
-            "unknown parameter 'fire_length' of preset 'lase'; it is one of ssdg, lio_7x7, lio_10x10, meltingpot.",
+            "unknown parameter 'fire_length' of preset 'lase'; it is one of ssdg, lio_7x7, lio_10x10",
         ),
     ],
 )
