@@ -113,13 +113,22 @@ def fill_on_nth_empty(
     code: int,
 ) -> None:
     """Put an object on the n-th empty cell (from 0, row by row) of some rows of the map."""
-    for r in range(first_row + pad_rows, first_row + pad_rows + num_rows):
-        for c in range(pad_cols, pad_cols + num_cols):
-            if cells[b, r, c] == 0:
-                if n == 0:
-                    cells[b, r, c] = code
-                    return
-                n -= 1
+    first, last = np.uint64(pad_cols), np.uint64(pad_cols + num_cols)
+    row = np.uint64(first_row + pad_rows)
+    while True:  # there are more than n
+        empty = 0
+        for c in range(first, last):
+            empty += cells[b, row, c] == 0
+        if n < empty:
+            break
+        n -= empty
+        row += _ONE
+    for c in range(first, last):
+        if cells[b, row, c] == 0:
+            if n == 0:
+                cells[b, row, c] = code
+                return
+            n -= 1
 
 
 @inner
