@@ -3,17 +3,17 @@
 import numpy as np
 import numpy.typing as npt
 
-from mixed_motive.counters import BEGIN, PLAY_ON
+from mixed_motive.counters import BEGIN
 from mixed_motive.games.beam_cleanup import APPLE, WASTE
 from mixed_motive.games.beams import DRAW_START_OBJECT, DRAW_WASTE, DRAW_WASTE_CELL
 from mixed_motive.kernels import rng
 from mixed_motive.kernels.beams import act, begin, grow, place, settle, shoot, vacate
 from mixed_motive.kernels.jit import compiled, inner
 from mixed_motive.kernels.shared import (
-    EPISODE,
     NUM_REGISTERS,
     STEP,
     end_for_all,
+    goes_on,
     next_step_key,
     refusal,
     start_key,
@@ -24,8 +24,6 @@ __all__ = ["WASTE_LEFT", "observe", "step"]
 
 # Column of `registers` beyond the common ones, derived from the map.
 WASTE_LEFT = NUM_REGISTERS
-
-_ONE = np.uint64(1)
 
 
 @inner
@@ -219,9 +217,7 @@ def step(
                     at,
                     scratch,
                 )
-                if task == PLAY_ON:
-                    registers[b, EPISODE] += _ONE
-                    starts = True
+                starts = goes_on(b, task, registers)
         if starts:
             _start(
                 b,

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from mixed_motive.counters import BEGIN, PLAY_ON
+from mixed_motive.counters import BEGIN
 from mixed_motive.games.cleanup import (
     APPLE,
     CLEAN,
@@ -19,11 +19,11 @@ from mixed_motive.games.moves import DOWN, LEFT, RIGHT, UP
 from mixed_motive.kernels import rng
 from mixed_motive.kernels.jit import compiled, inner
 from mixed_motive.kernels.shared import (
-    EPISODE,
     NUM_REGISTERS,
     STEP,
     end_for_all,
     fill_on_nth_empty,
+    goes_on,
     next_step_key,
     observe,
     place_agents,
@@ -187,20 +187,10 @@ def step(
             end_for_all(b, ended, registers, terminations, truncations, done, active)
             if ended:
                 write_obs(b, encoding, NUM_OBJECTS, cells, positions, flat_final_obs, pad_rows, pad_cols)
-                if task == PLAY_ON:
-                    registers[b, EPISODE] += _ONE
-                    starts = True
+                starts = goes_on(b, task, registers)
         if starts:
             _start(
-                b,
-                registers,
-                cells,
-                positions,
-                pad_rows,
-                pad_cols,
-                river_rows,
-                orchard_rows,
-                initial_waste,
+                b, registers, cells, positions, pad_rows, pad_cols, river_rows, orchard_rows, initial_waste
             )
         write_obs(b, encoding, NUM_OBJECTS, cells, positions, flat_obs, pad_rows, pad_cols)
     return -1

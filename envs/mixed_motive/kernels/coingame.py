@@ -3,16 +3,16 @@
 import numpy as np
 import numpy.typing as npt
 
-from mixed_motive.counters import BEGIN, PLAY_ON
+from mixed_motive.counters import BEGIN
 from mixed_motive.encodings import PLANES
 from mixed_motive.games.coingame import DRAW_CELL, DRAW_COLOUR, DRAW_TIE, NUM_ACTIONS
 from mixed_motive.games.moves import DOWN, LEFT, RIGHT, UP
 from mixed_motive.kernels import rng
 from mixed_motive.kernels.jit import compiled, inner
 from mixed_motive.kernels.shared import (
-    EPISODE,
     STEP,
     end_for_all,
+    goes_on,
     next_step_key,
     place_agents,
     refusal,
@@ -21,8 +21,6 @@ from mixed_motive.kernels.shared import (
 )
 
 __all__ = ["observe", "step"]
-
-_ONE = np.uint64(1)
 
 
 @inner
@@ -70,13 +68,7 @@ def _first(place: int, period: int) -> int:
 
 @inner
 def _set_cell(
-    b: int,
-    cells: npt.NDArray[np.uint8],
-    cell: int,
-    code: int,
-    pad_rows: int,
-    pad_cols: int,
-    torus: bool,
+    b: int, cells: npt.NDArray[np.uint8], cell: int, code: int, pad_rows: int, pad_cols: int, torus: bool
 ) -> None:
     """Put a code on a cell, by number; on a torus also wherever the border shows this cell."""
     height, width = cells.shape[1] - 2 * pad_rows, cells.shape[2] - 2 * pad_cols
@@ -307,9 +299,7 @@ def step(
             end_for_all(b, ended, registers, terminations, truncations, done, active)
             if ended:
                 _write(b, encoding, cells, positions, flat_final_obs, pad_rows, pad_cols, torus)
-                if task == PLAY_ON:
-                    registers[b, EPISODE] += _ONE
-                    starts = True
+                starts = goes_on(b, task, registers)
         if starts:
             _start(b, registers, cells, positions, pad_rows, pad_cols, torus, coin_avoids_agents)
         _write(b, encoding, cells, positions, flat_obs, pad_rows, pad_cols, torus)

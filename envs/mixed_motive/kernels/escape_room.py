@@ -6,14 +6,13 @@ The rules stand in `games/escape_room.py`, in plain Python in `oracles/escape_ro
 import numpy as np
 import numpy.typing as npt
 
-from mixed_motive.counters import BEGIN, PLAY_ON
+from mixed_motive.counters import BEGIN
 from mixed_motive.games.escape_room import DOOR, LEVER, NUM_ACTIONS, START
 from mixed_motive.kernels.jit import compiled, inner
-from mixed_motive.kernels.shared import ENDED, EPISODE, STEP, next_step_key, refusal, start_key
+from mixed_motive.kernels.shared import ENDED, STEP, goes_on, next_step_key, refusal, start_key
 
 __all__ = ["observe", "step"]
 
-_ONE = np.uint64(1)
 _THREE = np.uint64(3)
 
 
@@ -93,9 +92,7 @@ def step(
                 active[b, i] = True
             if ended:
                 _write(b, places, final_obs)
-                if task == PLAY_ON:
-                    registers[b, EPISODE] += _ONE
-                    starts = True
+                starts = goes_on(b, task, registers)
         if starts:
             start_key(b, registers)
             places[b, :] = START

@@ -3,16 +3,14 @@
 import numpy as np
 import numpy.typing as npt
 
-from mixed_motive.counters import BEGIN, PLAY_ON
+from mixed_motive.counters import BEGIN
 from mixed_motive.games.harvest import APPLE
 from mixed_motive.kernels.beams import act, begin, grow, place, settle, shoot, vacate
 from mixed_motive.kernels.jit import compiled, inner
-from mixed_motive.kernels.shared import EPISODE, STEP, end_for_all, next_step_key, refusal, start_key
+from mixed_motive.kernels.shared import STEP, end_for_all, goes_on, next_step_key, refusal, start_key
 from mixed_motive.kernels.turned_views import observe, scratch_size, write_views
 
 __all__ = ["observe", "step"]
-
-_ONE = np.uint64(1)
 
 
 @inner
@@ -159,9 +157,7 @@ def step(
                     at,
                     scratch,
                 )
-                if task == PLAY_ON:
-                    registers[b, EPISODE] += _ONE
-                    starts = True
+                starts = goes_on(b, task, registers)
         if starts:
             _start(
                 b,

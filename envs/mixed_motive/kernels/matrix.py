@@ -3,14 +3,12 @@
 import numpy as np
 import numpy.typing as npt
 
-from mixed_motive.counters import BEGIN, PLAY_ON
+from mixed_motive.counters import BEGIN
 from mixed_motive.games.matrix import COOPERATE, NUM_ACTIONS, START
 from mixed_motive.kernels.jit import compiled, inner
-from mixed_motive.kernels.shared import EPISODE, STEP, end_for_all, next_step_key, refusal, start_key
+from mixed_motive.kernels.shared import STEP, end_for_all, goes_on, next_step_key, refusal, start_key
 
 __all__ = ["observe", "step"]
-
-_ONE = np.uint64(1)
 
 
 @inner
@@ -73,9 +71,7 @@ def step(
             end_for_all(b, ended, registers, terminations, truncations, done, active)
             if ended:
                 _write(b, np.int64(outcomes[b]), final_obs)
-                if task == PLAY_ON:
-                    registers[b, EPISODE] += _ONE
-                    starts = True
+                starts = goes_on(b, task, registers)
         if starts:
             start_key(b, registers)
             outcomes[b] = START

@@ -6,14 +6,12 @@ The rules stand in `games/public_goods.py`, in plain Python in `oracles/public_g
 import numpy as np
 import numpy.typing as npt
 
-from mixed_motive.counters import BEGIN, PLAY_ON
+from mixed_motive.counters import BEGIN
 from mixed_motive.games.public_goods import NONE_YET
 from mixed_motive.kernels.jit import compiled, inner
-from mixed_motive.kernels.shared import EPISODE, STEP, end_for_all, next_step_key, refusal, start_key
+from mixed_motive.kernels.shared import STEP, end_for_all, goes_on, next_step_key, refusal, start_key
 
 __all__ = ["observe", "step"]
-
-_ONE = np.uint64(1)
 
 
 @inner
@@ -87,9 +85,7 @@ def step(
             end_for_all(b, ended, registers, terminations, truncations, done, active)
             if ended:
                 _write(b, levels, final_obs, num_levels)
-                if task == PLAY_ON:
-                    registers[b, EPISODE] += _ONE
-                    starts = True
+                starts = goes_on(b, task, registers)
         if starts:
             start_key(b, registers)
             levels[b, :] = NONE_YET

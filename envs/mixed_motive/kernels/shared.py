@@ -7,7 +7,7 @@ the array. `pad_rows` and `pad_cols` are the width of that border.
 import numpy as np
 import numpy.typing as npt
 
-from mixed_motive.counters import BEGIN
+from mixed_motive.counters import BEGIN, PLAY_ON
 from mixed_motive.encodings import PLANES
 from mixed_motive.kernels import rng
 from mixed_motive.kernels.jit import compiled, inner
@@ -23,6 +23,7 @@ __all__ = [
     "STEP",
     "end_for_all",
     "fill_on_nth_empty",
+    "goes_on",
     "next_step_key",
     "observe",
     "place_agents",
@@ -129,6 +130,14 @@ def fill_on_nth_empty(
                 cells[b, row, c] = code
                 return
             n -= 1
+
+
+@inner
+def goes_on(b: int, task: int, registers: npt.NDArray[np.uint64]) -> bool:
+    """After an episode of copy b: whether the next one starts at once, which is counted then."""
+    if task == PLAY_ON:
+        registers[b, EPISODE] += _ONE
+    return task == PLAY_ON
 
 
 @inner

@@ -3,16 +3,16 @@
 import numpy as np
 import numpy.typing as npt
 
-from mixed_motive.counters import BEGIN, PLAY_ON
+from mixed_motive.counters import BEGIN
 from mixed_motive.games.moves import DOWN, LEFT, RIGHT, UP
 from mixed_motive.games.snowdrift import NUM_ACTIONS, NUM_OBJECTS, PILE, REMOVE
 from mixed_motive.kernels import rng
 from mixed_motive.kernels.jit import compiled, inner
 from mixed_motive.kernels.shared import (
-    EPISODE,
     STEP,
     end_for_all,
     fill_on_nth_empty,
+    goes_on,
     next_step_key,
     observe,
     place_agents,
@@ -22,8 +22,6 @@ from mixed_motive.kernels.shared import (
 )
 
 __all__ = ["observe", "step"]
-
-_ONE = np.uint64(1)
 
 
 @inner
@@ -188,9 +186,7 @@ def step(
             end_for_all(b, ended, registers, terminations, truncations, done, active)
             if ended:
                 write_obs(b, encoding, NUM_OBJECTS, cells, positions, flat_final_obs, pad_rows, pad_cols)
-                if task == PLAY_ON:
-                    registers[b, EPISODE] += _ONE
-                    starts = True
+                starts = goes_on(b, task, registers)
         if starts:
             _start(b, registers, cells, positions, pad_rows, pad_cols, num_piles)
         write_obs(b, encoding, NUM_OBJECTS, cells, positions, flat_obs, pad_rows, pad_cols)

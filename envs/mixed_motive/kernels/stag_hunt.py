@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from mixed_motive.counters import BEGIN, PLAY_ON
+from mixed_motive.counters import BEGIN
 from mixed_motive.games.moves import DOWN, LEFT, RIGHT, STAY, UP
 from mixed_motive.games.stag_hunt import (
     COUNT_HARES,
@@ -18,10 +18,10 @@ from mixed_motive.kernels import rng
 from mixed_motive.kernels.jit import compiled, inner
 from mixed_motive.kernels.shared import (
     ENDED,
-    EPISODE,
     GONE,
     STEP,
     fill_on_nth_empty,
+    goes_on,
     next_step_key,
     observe,
     place_agents,
@@ -31,8 +31,6 @@ from mixed_motive.kernels.shared import (
 )
 
 __all__ = ["observe", "step"]
-
-_ONE = np.uint64(1)
 
 
 @inner
@@ -193,9 +191,7 @@ def step(
                 truncations[b, i] = at_horizon and positions[b, i, 0] >= 0
             if ended:
                 write_obs(b, encoding, NUM_OBJECTS, cells, positions, flat_final_obs, pad_rows, pad_cols)
-                if task == PLAY_ON:
-                    registers[b, EPISODE] += _ONE
-                    starts = True
+                starts = goes_on(b, task, registers)
         if starts:
             _start(b, registers, cells, positions, pad_rows, pad_cols, num_stags, num_hares)
         write_obs(b, encoding, NUM_OBJECTS, cells, positions, flat_obs, pad_rows, pad_cols)
