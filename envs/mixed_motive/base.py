@@ -206,7 +206,7 @@ class BatchedGame(GameParts):
             refused = self._kernel.step(*self._state, *arrays, self._task, *self._constants)
         else:
             # The whole batch is checked before any part of it moves.
-            refused = self._refusal_of(self._actions, len(self.action_names), self._registers, self._task)
+            refused = self._refusal_of(self._actions, len(self.action_names), self._registers)
             if refused == -1:
                 self._crew.step(arrays)
         if refused != -1:

@@ -129,9 +129,6 @@ def step(
     """Do the task in every copy and return -1; or change nothing and return the reason, see `refusal`."""
     clean_action = 7 if turning else 5
     fire_action = clean_action + 1 if fire_length > 0 else -1
-    refused = refusal(actions, clean_action + 1 + (fire_length > 0), registers, task)
-    if refused != -1:
-        return refused
     num_envs, num_agents, stride = positions.shape[0], positions.shape[1], cells.shape[2]
     flat_cells = cells.reshape((num_envs, cells.shape[1] * stride))
     flat_obs, flat_final_obs = obs.reshape(obs.size), final_obs.reshape(obs.size)
@@ -141,84 +138,9 @@ def step(
         occupant[k] = 0
     grown, near = np.empty(orchard.shape[0], np.int64), np.empty(0, np.int64)
     scratch = np.empty(scratch_size(rows, cols, beams, num_agents), np.uint8)
-    for b in range(num_envs):
-        starts, flat = task == BEGIN, flat_cells[b]
-        if not starts:
-            key = next_step_key(b, registers)
-            begin(
-                b, key, flat, positions, beams, counts, stride, border_rows, border_cols, order, at, occupant
-            )
-            act(
-                b,
-                actions,
-                flat,
-                positions,
-                facing,
-                frozen,
-                counts,
-                stride,
-                turning,
-                APPLE,
-                outside,
-                order,
-                at,
-                occupant,
-            )
-            cleaned = 0
-            for k in range(num_agents):
-                i = order[k]
-                cleans = actions[b, i] == clean_action
-                if (cleans or actions[b, i] == fire_action) and frozen[b, i] == 0:
-                    length = clean_length if cleans else fire_length
-                    cleaned += shoot(
-                        b,
-                        i,
-                        cleans,
-                        length,
-                        flat,
-                        facing,
-                        frozen,
-                        beams,
-                        counts,
-                        stride,
-                        WASTE,
-                        outside,
-                        at,
-                        occupant,
-                    )
-            settle(b, frozen, rewards, counts, fire_length > 0, fire_cost, hit_cost, hit_freeze)
-
-            waste = np.int64(registers[b, WASTE_LEFT]) - cleaned
-            _pollute(b, key, registers, flat, river, waste, waste_delay, waste_chances)
-            if apple_chances[waste] > 0.0:
-                chances = apple_chances[waste : waste + 1]
-                grow(key, flat, orchard, near, chances, candidate_bits, APPLE, occupant, grown)
-            vacate(at, occupant)
-
-            ended = np.int64(registers[b, STEP]) >= horizon
-            end_for_all(b, ended, registers, terminations, truncations, done, active)
-            if ended:
-                write_views(
-                    b,
-                    encoding,
-                    flat,
-                    positions,
-                    facing,
-                    beams,
-                    flat_final_obs,
-                    stride,
-                    border_rows,
-                    border_cols,
-                    rows,
-                    cols,
-                    clean_beam,
-                    fire_beam,
-                    outside,
-                    at,
-                    scratch,
-                )
-                starts = goes_on(b, task, registers)
-        if starts:
+    if task == BEGIN:
+        for b in range(num_envs):
+            flat = flat_cells[b]
             _start(
                 b,
                 registers,
@@ -237,6 +159,121 @@ def step(
                 initial_waste,
                 at,
             )
+            write_views(
+                b,
+                encoding,
+                flat,
+                positions,
+                facing,
+                beams,
+                flat_obs,
+                stride,
+                border_rows,
+                border_cols,
+                rows,
+                cols,
+                clean_beam,
+                fire_beam,
+                outside,
+                at,
+                scratch,
+            )
+        return -1
+    refused = refusal(actions, clean_action + 1 + (fire_length > 0), registers)
+    if refused != -1:
+        return refused
+    for b in range(num_envs):
+        flat = flat_cells[b]
+        key = next_step_key(b, registers)
+        begin(b, key, flat, positions, beams, counts, stride, border_rows, border_cols, order, at, occupant)
+        act(
+            b,
+            actions,
+            flat,
+            positions,
+            facing,
+            frozen,
+            counts,
+            stride,
+            turning,
+            APPLE,
+            outside,
+            order,
+            at,
+            occupant,
+        )
+        cleaned = 0
+        for k in range(num_agents):
+            i = order[k]
+            cleans = actions[b, i] == clean_action
+            if (cleans or actions[b, i] == fire_action) and frozen[b, i] == 0:
+                length = clean_length if cleans else fire_length
+                cleaned += shoot(
+                    b,
+                    i,
+                    cleans,
+                    length,
+                    flat,
+                    facing,
+                    frozen,
+                    beams,
+                    counts,
+                    stride,
+                    WASTE,
+                    outside,
+                    at,
+                    occupant,
+                )
+        settle(b, frozen, rewards, counts, fire_length > 0, fire_cost, hit_cost, hit_freeze)
+
+        waste = np.int64(registers[b, WASTE_LEFT]) - cleaned
+        _pollute(b, key, registers, flat, river, waste, waste_delay, waste_chances)
+        if apple_chances[waste] > 0.0:
+            chances = apple_chances[waste : waste + 1]
+            grow(key, flat, orchard, near, chances, candidate_bits, APPLE, occupant, grown)
+        vacate(at, occupant)
+
+        ended = np.int64(registers[b, STEP]) >= horizon
+        end_for_all(b, ended, registers, terminations, truncations, done, active)
+        if ended:
+            write_views(
+                b,
+                encoding,
+                flat,
+                positions,
+                facing,
+                beams,
+                flat_final_obs,
+                stride,
+                border_rows,
+                border_cols,
+                rows,
+                cols,
+                clean_beam,
+                fire_beam,
+                outside,
+                at,
+                scratch,
+            )
+            if goes_on(b, task, registers):
+                _start(
+                    b,
+                    registers,
+                    flat,
+                    positions,
+                    facing,
+                    frozen,
+                    beams,
+                    stride,
+                    border_rows,
+                    border_cols,
+                    turning,
+                    floor,
+                    orchard,
+                    river,
+                    initial_waste,
+                    at,
+                )
         write_views(
             b,
             encoding,

@@ -151,46 +151,56 @@ def step(
     apple_probabilities: npt.NDArray[np.float64],
 ) -> int:
     """Do the task in every copy and return -1; or change nothing and return the reason, see `refusal`."""
-    refused = refusal(actions, NUM_ACTIONS, registers, task)
-    if refused != -1:
-        return refused
     num_envs, num_agents = positions.shape[0], positions.shape[1]
     width = cells.shape[2] - 2 * pad_cols
     first_orchard_row = cells.shape[1] - 2 * pad_rows - orchard_rows
     obs_shape = (num_envs * num_agents, obs.size // (num_envs * num_agents))
     flat_obs, flat_final_obs = obs.reshape(obs_shape), final_obs.reshape(obs_shape)
-    for b in range(num_envs):
-        starts = task == BEGIN
-        if not starts:
-            key = next_step_key(b, registers)
-            _act(b, key, actions, registers, cells, positions, rewards, counts, pad_rows, pad_cols)
-
-            waste, apples = np.int64(registers[b, WASTE_LEFT]), np.int64(registers[b, APPLES_LEFT])
-            apple_probability = apple_probabilities[waste]
-            if waste < max_waste and rng.uniform(rng.draw(key, DRAW_WASTE)) < waste_spawn_probability:
-                n = rng.below(rng.draw(key, DRAW_WASTE + 1), river_rows * width - waste)
-                fill_on_nth_empty(b, cells, 0, river_rows, width, pad_rows, pad_cols, n, WASTE)
-                registers[b, WASTE_LEFT] += _ONE
-            free = orchard_rows * width - apples
-            if (
-                free > 0
-                and apple_probability > 0.0
-                and rng.uniform(rng.draw(key, DRAW_APPLE)) < apple_probability
-            ):
-                n = rng.below(rng.draw(key, DRAW_APPLE + 1), free)
-                fill_on_nth_empty(
-                    b, cells, first_orchard_row, orchard_rows, width, pad_rows, pad_cols, n, APPLE
-                )
-                registers[b, APPLES_LEFT] += _ONE
-
-            ended = np.int64(registers[b, STEP]) >= horizon
-            end_for_all(b, ended, registers, terminations, truncations, done, active)
-            if ended:
-                write_obs(b, encoding, NUM_OBJECTS, cells, positions, flat_final_obs, pad_rows, pad_cols)
-                starts = goes_on(b, task, registers)
-        if starts:
+    if task == BEGIN:
+        for b in range(num_envs):
             _start(
                 b, registers, cells, positions, pad_rows, pad_cols, river_rows, orchard_rows, initial_waste
             )
+            write_obs(b, encoding, NUM_OBJECTS, cells, positions, flat_obs, pad_rows, pad_cols)
+        return -1
+    refused = refusal(actions, NUM_ACTIONS, registers)
+    if refused != -1:
+        return refused
+    for b in range(num_envs):
+        key = next_step_key(b, registers)
+        _act(b, key, actions, registers, cells, positions, rewards, counts, pad_rows, pad_cols)
+
+        waste, apples = np.int64(registers[b, WASTE_LEFT]), np.int64(registers[b, APPLES_LEFT])
+        apple_probability = apple_probabilities[waste]
+        if waste < max_waste and rng.uniform(rng.draw(key, DRAW_WASTE)) < waste_spawn_probability:
+            n = rng.below(rng.draw(key, DRAW_WASTE + 1), river_rows * width - waste)
+            fill_on_nth_empty(b, cells, 0, river_rows, width, pad_rows, pad_cols, n, WASTE)
+            registers[b, WASTE_LEFT] += _ONE
+        free = orchard_rows * width - apples
+        if (
+            free > 0
+            and apple_probability > 0.0
+            and rng.uniform(rng.draw(key, DRAW_APPLE)) < apple_probability
+        ):
+            n = rng.below(rng.draw(key, DRAW_APPLE + 1), free)
+            fill_on_nth_empty(b, cells, first_orchard_row, orchard_rows, width, pad_rows, pad_cols, n, APPLE)
+            registers[b, APPLES_LEFT] += _ONE
+
+        ended = np.int64(registers[b, STEP]) >= horizon
+        end_for_all(b, ended, registers, terminations, truncations, done, active)
+        if ended:
+            write_obs(b, encoding, NUM_OBJECTS, cells, positions, flat_final_obs, pad_rows, pad_cols)
+            if goes_on(b, task, registers):
+                _start(
+                    b,
+                    registers,
+                    cells,
+                    positions,
+                    pad_rows,
+                    pad_cols,
+                    river_rows,
+                    orchard_rows,
+                    initial_waste,
+                )
         write_obs(b, encoding, NUM_OBJECTS, cells, positions, flat_obs, pad_rows, pad_cols)
     return -1

@@ -268,39 +268,41 @@ def step(
     alternate_colours: bool,
 ) -> int:
     """Do the task in every copy and return -1; or change nothing and return the reason, see `refusal`."""
-    refused = refusal(actions, NUM_ACTIONS, registers, task)
-    if refused != -1:
-        return refused
     num_envs, num_agents = positions.shape[0], positions.shape[1]
     height, width = cells.shape[1] - 2 * pad_rows, cells.shape[2] - 2 * pad_cols
     obs_shape = (num_envs * num_agents, obs.size // (num_envs * num_agents))
     flat_obs, flat_final_obs = obs.reshape(obs_shape), final_obs.reshape(obs_shape)
-    for b in range(num_envs):
-        starts = task == BEGIN
-        if not starts:
-            key = next_step_key(b, registers)
-            _move(b, actions, positions, height, width, torus)
-            _pick(
-                b,
-                key,
-                cells,
-                positions,
-                rewards,
-                counts,
-                pad_rows,
-                pad_cols,
-                coin_reward,
-                owner_penalty,
-                torus,
-                coin_avoids_agents,
-                alternate_colours,
-            )
-            ended = np.int64(registers[b, STEP]) >= horizon
-            end_for_all(b, ended, registers, terminations, truncations, done, active)
-            if ended:
-                _write(b, encoding, cells, positions, flat_final_obs, pad_rows, pad_cols, torus)
-                starts = goes_on(b, task, registers)
-        if starts:
+    if task == BEGIN:
+        for b in range(num_envs):
             _start(b, registers, cells, positions, pad_rows, pad_cols, torus, coin_avoids_agents)
+            _write(b, encoding, cells, positions, flat_obs, pad_rows, pad_cols, torus)
+        return -1
+    refused = refusal(actions, NUM_ACTIONS, registers)
+    if refused != -1:
+        return refused
+    for b in range(num_envs):
+        key = next_step_key(b, registers)
+        _move(b, actions, positions, height, width, torus)
+        _pick(
+            b,
+            key,
+            cells,
+            positions,
+            rewards,
+            counts,
+            pad_rows,
+            pad_cols,
+            coin_reward,
+            owner_penalty,
+            torus,
+            coin_avoids_agents,
+            alternate_colours,
+        )
+        ended = np.int64(registers[b, STEP]) >= horizon
+        end_for_all(b, ended, registers, terminations, truncations, done, active)
+        if ended:
+            _write(b, encoding, cells, positions, flat_final_obs, pad_rows, pad_cols, torus)
+            if goes_on(b, task, registers):
+                _start(b, registers, cells, positions, pad_rows, pad_cols, torus, coin_avoids_agents)
         _write(b, encoding, cells, positions, flat_obs, pad_rows, pad_cols, torus)
     return -1

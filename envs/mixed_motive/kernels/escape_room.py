@@ -59,42 +59,45 @@ def step(
     move_cost: float,
 ) -> int:
     """Do the task in every copy and return -1; or change nothing and return the reason, see `refusal`."""
-    refused = refusal(actions, NUM_ACTIONS, registers, task)
-    if refused != -1:
-        return refused
     num_agents = places.shape[1]
-    for b in range(places.shape[0]):
-        starts = task == BEGIN
-        if not starts:
-            next_step_key(b, registers)
-            at_lever = 0
-            for i in range(num_agents):
-                at_lever += actions[b, i] == LEVER
-            is_open = at_lever >= min_at_lever
-            somebody_escaped = False
-            for i in range(num_agents):
-                place = actions[b, i]
-                escaped = is_open and place == DOOR
-                if escaped:
-                    rewards[b, i] = exit_reward
-                else:
-                    rewards[b, i] = -move_cost if place != places[b, i] else 0.0
-                counts[b, i, 0] = is_open and place == LEVER
-                counts[b, i, 1] = escaped
-                places[b, i] = place
-                somebody_escaped |= escaped
-            ended = somebody_escaped or np.int64(registers[b, STEP]) >= horizon
-            registers[b, ENDED] = ended
-            done[b] = ended
-            for i in range(num_agents):
-                terminations[b, i] = somebody_escaped
-                truncations[b, i] = ended and not somebody_escaped
-                active[b, i] = True
-            if ended:
-                _write(b, places, final_obs)
-                starts = goes_on(b, task, registers)
-        if starts:
+    if task == BEGIN:
+        for b in range(places.shape[0]):
             start_key(b, registers)
             places[b, :] = START
+            _write(b, places, obs)
+        return -1
+    refused = refusal(actions, NUM_ACTIONS, registers)
+    if refused != -1:
+        return refused
+    for b in range(places.shape[0]):
+        next_step_key(b, registers)
+        at_lever = 0
+        for i in range(num_agents):
+            at_lever += actions[b, i] == LEVER
+        is_open = at_lever >= min_at_lever
+        somebody_escaped = False
+        for i in range(num_agents):
+            place = actions[b, i]
+            escaped = is_open and place == DOOR
+            if escaped:
+                rewards[b, i] = exit_reward
+            else:
+                rewards[b, i] = -move_cost if place != places[b, i] else 0.0
+            counts[b, i, 0] = is_open and place == LEVER
+            counts[b, i, 1] = escaped
+            places[b, i] = place
+            somebody_escaped |= escaped
+        ended = somebody_escaped or np.int64(registers[b, STEP]) >= horizon
+        registers[b, ENDED] = ended
+        done[b] = ended
+        for i in range(num_agents):
+            terminations[b, i] = somebody_escaped
+            truncations[b, i] = ended and not somebody_escaped
+            active[b, i] = True
+        if ended:
+            _write(b, places, final_obs)
+            if goes_on(b, task, registers):
+                start_key(b, registers)
+                places[b, :] = START
         _write(b, places, obs)
     return -1

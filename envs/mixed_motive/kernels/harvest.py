@@ -77,9 +77,6 @@ def step(
     """Do the task in every copy and return -1; or change nothing and return the reason, see `refusal`."""
     num_moves = 7 if turning else 5
     fire_action = num_moves if fire_length > 0 else -1
-    refused = refusal(actions, num_moves + (fire_length > 0), registers, task)
-    if refused != -1:
-        return refused
     num_envs, num_agents, stride = positions.shape[0], positions.shape[1], cells.shape[2]
     flat_cells = cells.reshape((num_envs, cells.shape[1] * stride))
     flat_obs, flat_final_obs = obs.reshape(obs.size), final_obs.reshape(obs.size)
@@ -89,76 +86,9 @@ def step(
         occupant[k] = 0
     grown = np.empty(orchard.shape[0], np.int64)
     scratch = np.empty(scratch_size(rows, cols, beams, num_agents), np.uint8)
-    for b in range(num_envs):
-        starts, flat = task == BEGIN, flat_cells[b]
-        if not starts:
-            key = next_step_key(b, registers)
-            begin(
-                b, key, flat, positions, beams, counts, stride, border_rows, border_cols, order, at, occupant
-            )
-            act(
-                b,
-                actions,
-                flat,
-                positions,
-                facing,
-                frozen,
-                counts,
-                stride,
-                turning,
-                APPLE,
-                outside,
-                order,
-                at,
-                occupant,
-            )
-            for k in range(num_agents):
-                i = order[k]
-                if actions[b, i] == fire_action and frozen[b, i] == 0:
-                    shoot(
-                        b,
-                        i,
-                        False,
-                        fire_length,
-                        flat,
-                        facing,
-                        frozen,
-                        beams,
-                        counts,
-                        stride,
-                        outside,
-                        outside,
-                        at,
-                        occupant,
-                    )
-            settle(b, frozen, rewards, counts, fire_length > 0, fire_cost, hit_cost, hit_freeze)
-            grow(key, flat, orchard, near, chances, candidate_bits, APPLE, occupant, grown)
-            vacate(at, occupant)
-
-            ended = np.int64(registers[b, STEP]) >= horizon
-            end_for_all(b, ended, registers, terminations, truncations, done, active)
-            if ended:
-                write_views(
-                    b,
-                    encoding,
-                    flat,
-                    positions,
-                    facing,
-                    beams,
-                    flat_final_obs,
-                    stride,
-                    border_rows,
-                    border_cols,
-                    rows,
-                    cols,
-                    clean_beam,
-                    fire_beam,
-                    outside,
-                    at,
-                    scratch,
-                )
-                starts = goes_on(b, task, registers)
-        if starts:
+    if task == BEGIN:
+        for b in range(num_envs):
+            flat = flat_cells[b]
             _start(
                 b,
                 registers,
@@ -175,6 +105,111 @@ def step(
                 orchard,
                 at,
             )
+            write_views(
+                b,
+                encoding,
+                flat,
+                positions,
+                facing,
+                beams,
+                flat_obs,
+                stride,
+                border_rows,
+                border_cols,
+                rows,
+                cols,
+                clean_beam,
+                fire_beam,
+                outside,
+                at,
+                scratch,
+            )
+        return -1
+    refused = refusal(actions, num_moves + (fire_length > 0), registers)
+    if refused != -1:
+        return refused
+    for b in range(num_envs):
+        flat = flat_cells[b]
+        key = next_step_key(b, registers)
+        begin(b, key, flat, positions, beams, counts, stride, border_rows, border_cols, order, at, occupant)
+        act(
+            b,
+            actions,
+            flat,
+            positions,
+            facing,
+            frozen,
+            counts,
+            stride,
+            turning,
+            APPLE,
+            outside,
+            order,
+            at,
+            occupant,
+        )
+        for k in range(num_agents):
+            i = order[k]
+            if actions[b, i] == fire_action and frozen[b, i] == 0:
+                shoot(
+                    b,
+                    i,
+                    False,
+                    fire_length,
+                    flat,
+                    facing,
+                    frozen,
+                    beams,
+                    counts,
+                    stride,
+                    outside,
+                    outside,
+                    at,
+                    occupant,
+                )
+        settle(b, frozen, rewards, counts, fire_length > 0, fire_cost, hit_cost, hit_freeze)
+        grow(key, flat, orchard, near, chances, candidate_bits, APPLE, occupant, grown)
+        vacate(at, occupant)
+
+        ended = np.int64(registers[b, STEP]) >= horizon
+        end_for_all(b, ended, registers, terminations, truncations, done, active)
+        if ended:
+            write_views(
+                b,
+                encoding,
+                flat,
+                positions,
+                facing,
+                beams,
+                flat_final_obs,
+                stride,
+                border_rows,
+                border_cols,
+                rows,
+                cols,
+                clean_beam,
+                fire_beam,
+                outside,
+                at,
+                scratch,
+            )
+            if goes_on(b, task, registers):
+                _start(
+                    b,
+                    registers,
+                    flat,
+                    positions,
+                    facing,
+                    frozen,
+                    beams,
+                    stride,
+                    border_rows,
+                    border_cols,
+                    turning,
+                    floor,
+                    orchard,
+                    at,
+                )
         write_views(
             b,
             encoding,

@@ -49,31 +49,34 @@ def step(
     P: float,
 ) -> int:
     """Do the task in every copy and return -1; or change nothing and return the reason, see `refusal`."""
-    refused = refusal(actions, NUM_ACTIONS, registers, task)
+    if task == BEGIN:
+        for b in range(outcomes.shape[0]):
+            start_key(b, registers)
+            outcomes[b] = START
+            _write(b, np.int64(outcomes[b]), obs)
+        return -1
+    refused = refusal(actions, NUM_ACTIONS, registers)
     if refused != -1:
         return refused
     for b in range(outcomes.shape[0]):
-        starts = task == BEGIN
-        if not starts:
-            next_step_key(b, registers)
-            first, second = actions[b, 0], actions[b, 1]
-            if first == second:
-                payoff = R if first == COOPERATE else P
-                rewards[b, 0] = payoff
-                rewards[b, 1] = payoff
-            else:
-                rewards[b, 0] = S if first == COOPERATE else T
-                rewards[b, 1] = S if second == COOPERATE else T
-            outcomes[b] = 2 * first + second
-            counts[b, 0, 0] = first == COOPERATE
-            counts[b, 1, 0] = second == COOPERATE
-            ended = np.int64(registers[b, STEP]) >= horizon
-            end_for_all(b, ended, registers, terminations, truncations, done, active)
-            if ended:
-                _write(b, np.int64(outcomes[b]), final_obs)
-                starts = goes_on(b, task, registers)
-        if starts:
-            start_key(b, registers)
-            outcomes[b] = START
+        next_step_key(b, registers)
+        first, second = actions[b, 0], actions[b, 1]
+        if first == second:
+            payoff = R if first == COOPERATE else P
+            rewards[b, 0] = payoff
+            rewards[b, 1] = payoff
+        else:
+            rewards[b, 0] = S if first == COOPERATE else T
+            rewards[b, 1] = S if second == COOPERATE else T
+        outcomes[b] = 2 * first + second
+        counts[b, 0, 0] = first == COOPERATE
+        counts[b, 1, 0] = second == COOPERATE
+        ended = np.int64(registers[b, STEP]) >= horizon
+        end_for_all(b, ended, registers, terminations, truncations, done, active)
+        if ended:
+            _write(b, np.int64(outcomes[b]), final_obs)
+            if goes_on(b, task, registers):
+                start_key(b, registers)
+                outcomes[b] = START
         _write(b, np.int64(outcomes[b]), obs)
     return -1

@@ -63,31 +63,34 @@ def step(
     multiplier: float,
 ) -> int:
     """Do the task in every copy and return -1; or change nothing and return the reason, see `refusal`."""
-    refused = refusal(actions, num_levels, registers, task)
-    if refused != -1:
-        return refused
     num_agents = levels.shape[1]
     unit = endowment / (num_levels - 1)
-    for b in range(levels.shape[0]):
-        starts = task == BEGIN
-        if not starts:
-            next_step_key(b, registers)
-            total = 0
-            for i in range(num_agents):
-                level = actions[b, i]
-                levels[b, i] = level
-                counts[b, i, 0] = level
-                total += level
-            share = multiplier * (total * unit) / num_agents
-            for i in range(num_agents):
-                rewards[b, i] = endowment - actions[b, i] * unit + share
-            ended = np.int64(registers[b, STEP]) >= horizon
-            end_for_all(b, ended, registers, terminations, truncations, done, active)
-            if ended:
-                _write(b, levels, final_obs, num_levels)
-                starts = goes_on(b, task, registers)
-        if starts:
+    if task == BEGIN:
+        for b in range(levels.shape[0]):
             start_key(b, registers)
             levels[b, :] = NONE_YET
+            _write(b, levels, obs, num_levels)
+        return -1
+    refused = refusal(actions, num_levels, registers)
+    if refused != -1:
+        return refused
+    for b in range(levels.shape[0]):
+        next_step_key(b, registers)
+        total = 0
+        for i in range(num_agents):
+            level = actions[b, i]
+            levels[b, i] = level
+            counts[b, i, 0] = level
+            total += level
+        share = multiplier * (total * unit) / num_agents
+        for i in range(num_agents):
+            rewards[b, i] = endowment - actions[b, i] * unit + share
+        ended = np.int64(registers[b, STEP]) >= horizon
+        end_for_all(b, ended, registers, terminations, truncations, done, active)
+        if ended:
+            _write(b, levels, final_obs, num_levels)
+            if goes_on(b, task, registers):
+                start_key(b, registers)
+                levels[b, :] = NONE_YET
         _write(b, levels, obs, num_levels)
     return -1

@@ -7,7 +7,7 @@ the array. `pad_rows` and `pad_cols` are the width of that border.
 import numpy as np
 import numpy.typing as npt
 
-from mixed_motive.counters import BEGIN, PLAY_ON
+from mixed_motive.counters import PLAY_ON
 from mixed_motive.encodings import PLANES
 from mixed_motive.kernels import rng
 from mixed_motive.kernels.jit import compiled, inner
@@ -45,12 +45,8 @@ _ZERO = np.uint64(0)
 
 
 @compiled
-def refusal(
-    actions: npt.NDArray[np.int64], num_actions: int, registers: npt.NDArray[np.uint64], task: int
-) -> int:
+def refusal(actions: npt.NDArray[np.int64], num_actions: int, registers: npt.NDArray[np.uint64]) -> int:
     """Why no step is possible: k, flat index of an action out of range; -2 - b, copy b has ended; else -1."""
-    if task == BEGIN:
-        return -1
     flat = actions.reshape(-1)
     for k in range(flat.shape[0]):
         if np.uint64(flat[k]) >= np.uint64(num_actions):

@@ -156,38 +156,40 @@ def step(
     agents_block: bool,
 ) -> int:
     """Do the task in every copy and return -1; or change nothing and return the reason, see `refusal`."""
-    refused = refusal(actions, NUM_ACTIONS, registers, task)
-    if refused != -1:
-        return refused
     num_envs, num_agents = positions.shape[0], positions.shape[1]
     bottom, right = cells.shape[1] - 2 * pad_rows - 1, cells.shape[2] - 2 * pad_cols - 1
     obs_shape = (num_envs * num_agents, obs.size // (num_envs * num_agents))
     flat_obs, flat_final_obs = obs.reshape(obs_shape), final_obs.reshape(obs_shape)
     targets = np.empty((num_agents, 2), np.int32)
-    for b in range(num_envs):
-        starts = task == BEGIN
-        if not starts:
-            key = next_step_key(b, registers)
-            _remove(
-                b,
-                actions,
-                cells,
-                positions,
-                rewards,
-                counts,
-                pad_rows,
-                pad_cols,
-                removal_benefit,
-                removal_cost,
-            )
-            _move(b, key, actions, positions, targets, bottom, right, agents_block)
-
-            ended = np.int64(registers[b, STEP]) >= horizon
-            end_for_all(b, ended, registers, terminations, truncations, done, active)
-            if ended:
-                write_obs(b, encoding, NUM_OBJECTS, cells, positions, flat_final_obs, pad_rows, pad_cols)
-                starts = goes_on(b, task, registers)
-        if starts:
+    if task == BEGIN:
+        for b in range(num_envs):
             _start(b, registers, cells, positions, pad_rows, pad_cols, num_piles)
+            write_obs(b, encoding, NUM_OBJECTS, cells, positions, flat_obs, pad_rows, pad_cols)
+        return -1
+    refused = refusal(actions, NUM_ACTIONS, registers)
+    if refused != -1:
+        return refused
+    for b in range(num_envs):
+        key = next_step_key(b, registers)
+        _remove(
+            b,
+            actions,
+            cells,
+            positions,
+            rewards,
+            counts,
+            pad_rows,
+            pad_cols,
+            removal_benefit,
+            removal_cost,
+        )
+        _move(b, key, actions, positions, targets, bottom, right, agents_block)
+
+        ended = np.int64(registers[b, STEP]) >= horizon
+        end_for_all(b, ended, registers, terminations, truncations, done, active)
+        if ended:
+            write_obs(b, encoding, NUM_OBJECTS, cells, positions, flat_final_obs, pad_rows, pad_cols)
+            if goes_on(b, task, registers):
+                _start(b, registers, cells, positions, pad_rows, pad_cols, num_piles)
         write_obs(b, encoding, NUM_OBJECTS, cells, positions, flat_obs, pad_rows, pad_cols)
     return -1

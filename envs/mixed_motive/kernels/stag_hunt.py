@@ -154,45 +154,47 @@ def step(
     stag_action: bool,
 ) -> int:
     """Do the task in every copy and return -1; or change nothing and return the reason, see `refusal`."""
-    refused = refusal(actions, HUNT_STAG + 1 if stag_action else HUNT_STAG, registers, task)
-    if refused != -1:
-        return refused
     num_envs, num_agents = positions.shape[0], positions.shape[1]
     bottom, right = cells.shape[1] - 2 * pad_rows - 1, cells.shape[2] - 2 * pad_cols - 1
     hunt_stag = HUNT_STAG if stag_action else STAY
     obs_shape = (num_envs * num_agents, obs.size // (num_envs * num_agents))
     flat_obs, flat_final_obs = obs.reshape(obs_shape), final_obs.reshape(obs_shape)
-    for b in range(num_envs):
-        starts = task == BEGIN
-        if not starts:
-            next_step_key(b, registers)
-            _hunt(
-                b,
-                actions,
-                cells,
-                positions,
-                rewards,
-                terminations,
-                active,
-                counts,
-                pad_rows,
-                pad_cols,
-                stag_reward,
-                hare_reward,
-                hunters_needed,
-                hunt_stag,
-            )
-            anybody = _move(b, actions, positions, bottom, right)
-            at_horizon = np.int64(registers[b, STEP]) >= horizon
-            ended = at_horizon or not anybody
-            registers[b, ENDED] = ended
-            done[b] = ended
-            for i in range(num_agents):
-                truncations[b, i] = at_horizon and positions[b, i, 0] >= 0
-            if ended:
-                write_obs(b, encoding, NUM_OBJECTS, cells, positions, flat_final_obs, pad_rows, pad_cols)
-                starts = goes_on(b, task, registers)
-        if starts:
+    if task == BEGIN:
+        for b in range(num_envs):
             _start(b, registers, cells, positions, pad_rows, pad_cols, num_stags, num_hares)
+            write_obs(b, encoding, NUM_OBJECTS, cells, positions, flat_obs, pad_rows, pad_cols)
+        return -1
+    refused = refusal(actions, HUNT_STAG + 1 if stag_action else HUNT_STAG, registers)
+    if refused != -1:
+        return refused
+    for b in range(num_envs):
+        next_step_key(b, registers)
+        _hunt(
+            b,
+            actions,
+            cells,
+            positions,
+            rewards,
+            terminations,
+            active,
+            counts,
+            pad_rows,
+            pad_cols,
+            stag_reward,
+            hare_reward,
+            hunters_needed,
+            hunt_stag,
+        )
+        anybody = _move(b, actions, positions, bottom, right)
+        at_horizon = np.int64(registers[b, STEP]) >= horizon
+        ended = at_horizon or not anybody
+        registers[b, ENDED] = ended
+        done[b] = ended
+        for i in range(num_agents):
+            truncations[b, i] = at_horizon and positions[b, i, 0] >= 0
+        if ended:
+            write_obs(b, encoding, NUM_OBJECTS, cells, positions, flat_final_obs, pad_rows, pad_cols)
+            if goes_on(b, task, registers):
+                _start(b, registers, cells, positions, pad_rows, pad_cols, num_stags, num_hares)
         write_obs(b, encoding, NUM_OBJECTS, cells, positions, flat_obs, pad_rows, pad_cols)
     return -1
