@@ -50,7 +50,7 @@ class BatchedGame(GameParts):
         first_env_index: Env index of the first copy; the others follow. Workers that share a run take
             disjoint ranges.
         auto_reset: Whether an episode's last step starts the next episode at once. If not, `reset` must be
-            called then.
+            called for this copy before the next step.
         obs: Encoding of the observations, one of the game's `encodings`.
         num_threads: Threads that step the batch together, see `threads`.
 
@@ -146,32 +146,42 @@ class BatchedGame(GameParts):
             counts=np.zeros((b, n, len(self.count_names)), np.int32),
         )
 
-    def reset(self, seed: int | None = None) -> Obs:
-        """Start an episode in every copy.
+    def reset(
+        self,
+        seed: int | None = None,
+        env_indices: Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
+    ) -> Obs:
+        """Start an episode in every copy, or in some.
 
         Args:
             seed: Integer in [0, 2**64); episodes are counted from 0 again. None: the next episode of the
                 present seed, or of a random one where there is none yet.
+            env_indices: Distinct positions in the batch, in [0, B); all by default.
 
         Returns:
-            (B, N, *obs) first observations, in an array of their own.
+            (B, N, *obs) first observations, or those of the given copies, in an array of their own.
 
         Raises:
-            GameError: If the seed is no integer in that range.
+            GameError: If the seed is no integer in that range; for a position outside the batch; for part of
+                the batch before the first `reset` of all. Nothing has changed then.
         """
+        if env_indices is not None:
+            self._require_started("reset of part of the batch")
+        indices = read_indices(f"{self.game_id}: reset", env_indices, self.num_envs, distinct=True)
         if seed is None and self._started:
-            self._counters.to_next_episode()
+            self._counters.to_next_episode(indices)
         else:
-            self._counters.to_first_episode(read_seed(self.game_id, seed))
+            self._counters.to_first_episode(indices, read_seed(self.game_id, seed))
         obs = self._new_obs()
         native = self._flat_native if self._derived else flat_obs(obs)
         # It fills observations alone.
-        arrays = (native, *self._filled_arrays(self._buffers)[1:])
-        self._kernel.step(*self._state, *arrays, BEGIN, *self._constants)
+        arrays = (*self._state, native, *self._filled_arrays(self._buffers)[1:])
+        for part in [slice(None)] if env_indices is None else [slice(b, b + 1) for b in indices]:
+            self._kernel.step(*(array[part] for array in arrays), BEGIN, *self._constants)
         if self._derived:
             encode(self._native_obs, self._palette, obs)
         self._started = True
-        return obs
+        return obs if env_indices is None else obs[indices]
 
     def step(self, actions: npt.ArrayLike, out: StepBuffers | None = None) -> StepBuffers:
         """Step every copy.
@@ -375,7 +385,8 @@ class BatchedGame(GameParts):
     def _refusal(self, refused: int, given: npt.NDArray[Any]) -> str:
         if refused < -1:
             return (
-                f"the episode of copy {-2 - refused} has ended, and auto_reset is False. Call reset() first."
+                f"the episode of copy {-2 - refused} has ended, and auto_reset is False. Call "
+                f"reset(env_indices=[{-2 - refused}]) first, or reset() for all copies."
             )
         b, i = divmod(refused, self.num_agents)
         names = ", ".join(f"{k} {name}" for k, name in enumerate(self.action_names))
