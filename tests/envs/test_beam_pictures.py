@@ -9,7 +9,7 @@ def part_of(frame, row, col, cell=32):
     return frame[row * cell : (row + 1) * cell, col * cell : (col + 1) * cell].astype(int)
 
 
-def test_beams_are_tinted_cells_cleaning_ones_pale_and_fining_ones_red():
+def test_beams_are_tinted_cells_cleaning_ones_pale_and_fining_ones_orange():
     game = beam_scene([(4, 2), (4, 6)], [UP, UP])
     before = game.render()
     act(game, CLEAN, FIRE)
@@ -18,7 +18,7 @@ def test_beams_are_tinted_cells_cleaning_ones_pale_and_fining_ones_red():
     assert min(green, blue) > 220
     assert red < blue
     red, green, blue = part_of(frame, 3, 6)[16, 4]
-    assert red > 150 > blue > green
+    assert red > 200 > green > 100 > blue
     assert (part_of(frame, 3, 4) == part_of(before, 3, 4)).all()
 
 

@@ -344,7 +344,7 @@ class BeamGame(GridGame):
             self._ground(),
             progress=self._progress(env_index),
             beams=state["beams"][0],
-            facing=state["facing"][0].tolist() if self.params.turning or self._beam_names else None,
+            facing=state["facing"][0].tolist() if self.params.turning else None,
             frozen=(state["frozen"][0] > 0).tolist(),
         )
 

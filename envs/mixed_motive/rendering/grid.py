@@ -97,14 +97,14 @@ def _coin(canvas: Canvas, row: float, col: float, size: float, owner: int) -> No
     canvas.ellipse(row, col, 0.27 * size, 0.27 * size, dark)
     canvas.ellipse(row, col, 0.25 * size, 0.25 * size, colour)
     label = str(owner)
-    scale = int(0.38 * size / max(7, 6 * len(label)))
+    scale = int(0.5 * size / max(7, 6 * len(label)))
     if scale > 0:
         canvas.text(row, col, label, scale, ink_on(colour))
 
 
 # By the bits of the beams that passed; a fining beam covers a cleaning one.
 _BEAM_COLOURS: Mapping[int, Colour] = MappingProxyType(
-    {1: (190, 250, 255), 2: (235, 40, 60), 3: (235, 40, 60)}
+    {1: (190, 250, 255), 2: (255, 140, 20), 3: (255, 140, 20)}
 )
 
 _OBJECTS: Mapping[str, Callable[[Canvas, float, float, float], None]] = MappingProxyType(
@@ -195,13 +195,23 @@ def agent_spots(codes: npt.NDArray[np.uint8], positions: npt.NDArray[np.int32]) 
             continue
         # An object keeps the upper left corner.
         corner, size = (0.32 * cell, 0.68 * cell) if codes[row, col] > 0 else (0.0, cell)
-        per_side = math.ceil(math.sqrt(len(here)))
-        step = size / per_side
-        for k, i in enumerate(here):
-            down, right = divmod(k, per_side)
-            top, left = row * cell + corner, col * cell + corner
-            spots[i] = (top + (down + 0.5) * step, left + (right + 0.5) * step, 0.44 * step)
+        top, left = row * cell + corner, col * cell + corner
+        for i, (down, right, radius) in zip(here, _places(len(here)), strict=True):
+            spots[i] = (top + down * size, left + right * size, radius * size)
     return spots
+
+
+def _places(num_agents: int) -> list[Spot]:
+    """Row, column and radius of agents that share a square of size 1."""
+    if num_agents == 2:  # discs in opposite corners can be larger than side by side
+        return [(0.29, 0.29, 0.27), (0.71, 0.71, 0.27)]
+    per_side = math.ceil(math.sqrt(num_agents))
+    step, rows = 1 / per_side, math.ceil(num_agents / per_side)
+    top = (1 - rows * step) / 2
+    return [
+        (top + (k // per_side + 0.5) * step, (k % per_side + 0.5) * step, 0.44 * step)
+        for k in range(num_agents)
+    ]
 
 
 def _cell_pixels(height: int, width: int) -> int:
