@@ -21,6 +21,7 @@ from mixed_motive.checks import (
     read_gifts,
     read_indices,
     read_seed,
+    refusal_problem,
 )
 from mixed_motive.counters import BEGIN, PLAY, PLAY_ON, Counters
 from mixed_motive.encodings import Obs, encode, native_encoding
@@ -165,23 +166,24 @@ class BatchedGame(GameParts):
             GameError: If the seed is no integer in that range; for a position outside the batch; for part of
                 the batch before the first `reset` of all. Nothing has changed then.
         """
+        copies: slice | npt.NDArray[np.intp] = slice(None)
         if env_indices is not None:
             self._require_started("reset of part of the batch")
-        indices = read_indices(f"{self.game_id}: reset", env_indices, self.num_envs, distinct=True)
+            copies = read_indices(f"{self.game_id}: reset", env_indices, self.num_envs, distinct=True)
         if seed is None and self._started:
-            self._counters.to_next_episode(indices)
+            self._counters.to_next_episode(copies)
         else:
-            self._counters.to_first_episode(indices, read_seed(self.game_id, seed))
+            self._counters.to_first_episode(copies, read_seed(self.game_id, seed))
         obs = self._new_obs()
         native = self._flat_native if self._derived else flat_obs(obs)
         # It fills observations alone.
         arrays = (*self._state, native, *self._filled_arrays(self._buffers)[1:])
-        for part in [slice(None)] if env_indices is None else [slice(b, b + 1) for b in indices]:
+        for part in [copies] if isinstance(copies, slice) else [slice(b, b + 1) for b in copies]:
             self._kernel.step(*(array[part] for array in arrays), BEGIN, *self._constants)
         if self._derived:
             encode(self._native_obs, self._palette, obs)
         self._started = True
-        return obs if env_indices is None else obs[indices]
+        return obs[copies]
 
     def step(self, actions: npt.ArrayLike, out: StepBuffers | None = None) -> StepBuffers:
         """Step every copy.
@@ -220,7 +222,8 @@ class BatchedGame(GameParts):
             if refused == -1:
                 self._crew.step(arrays)
         if refused != -1:
-            raise GameError(f"{self.game_id}: step", [self._refusal(refused, given)])
+            problem = refusal_problem(refused, given, self.agent_ids, self.action_names)
+            raise GameError(f"{self.game_id}: step", [problem])
         if self._derived:
             encode(self._native_obs, self._palette, out.obs)
             if out.done.any():
@@ -376,21 +379,13 @@ class BatchedGame(GameParts):
 
     def _read_index(self, call: str, env_index: int) -> int:
         self._require_started(call)
+        if type(env_index) is int and 0 <= env_index < self.num_envs:  # soon done
+            return env_index
         return int(read_indices(f"{self.game_id}: {call}", [env_index], self.num_envs, distinct=True)[0])
 
     def _require_started(self, call: str) -> None:
         if not self._started:
             raise GameError(f"{self.game_id}: {call}", ["called before reset. Call reset(seed=...) first."])
-
-    def _refusal(self, refused: int, given: npt.NDArray[Any]) -> str:
-        if refused < -1:
-            return (
-                f"the episode of copy {-2 - refused} has ended, and auto_reset is False. Call "
-                f"reset(env_indices=[{-2 - refused}]) first, or reset() for all copies."
-            )
-        b, i = divmod(refused, self.num_agents)
-        names = ", ".join(f"{k} {name}" for k, name in enumerate(self.action_names))
-        return f"action {given[b, i]} of {self.agent_ids[i]} in copy {b}; expected one of: {names}"
 
 
 def _rebuild(game_class: Any, arguments: tuple[Any, ...], state: State | None) -> BatchedGame:

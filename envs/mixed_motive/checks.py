@@ -20,6 +20,7 @@ __all__ = [
     "read_gifts",
     "read_indices",
     "read_seed",
+    "refusal_problem",
 ]
 
 
@@ -93,6 +94,20 @@ def action_problems(actions: npt.NDArray[Any], shape: tuple[int, ...]) -> list[s
     if actions.dtype.kind not in "iu":
         problems.append(f"actions have dtype {actions.dtype}, expected an integer dtype")
     return problems
+
+
+def refusal_problem(
+    refused: int, given: npt.NDArray[Any], agent_ids: Sequence[str], action_names: Sequence[str]
+) -> str:
+    """What a kernel says by its number of `refusal`, for actions (B, N)."""
+    if refused < -1:
+        return (
+            f"the episode of copy {-2 - refused} has ended, and auto_reset is False. Call "
+            f"reset(env_indices=[{-2 - refused}]) first, or reset() for all copies."
+        )
+    b, i = divmod(refused, len(agent_ids))
+    names = ", ".join(f"{k} {name}" for k, name in enumerate(action_names))
+    return f"action {given[b, i]} of {agent_ids[i]} in copy {b}; expected one of: {names}"
 
 
 def array_problems(

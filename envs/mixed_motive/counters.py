@@ -52,13 +52,13 @@ class Counters:
         )
         self.registers[:, shared.ENV_INDEX] = self._env_indices
 
-    def to_first_episode(self, copies: npt.NDArray[np.intp], seed: int) -> None:
+    def to_first_episode(self, copies: slice | npt.NDArray[np.intp], seed: int) -> None:
         """Sets some copies to the first episode of `seed`, in [0, 2**64); the kernel starts it."""
         self.registers[copies, self._columns["seed"]] = np.uint64(seed)
         self.registers[copies, self._columns["episode"]] = 0
         self.registers[copies, self._columns["env_index"]] = self._env_indices[copies]
 
-    def to_next_episode(self, copies: npt.NDArray[np.intp]) -> None:
+    def to_next_episode(self, copies: slice | npt.NDArray[np.intp]) -> None:
         """Sets some copies to the episode after their present one; the kernel starts it."""
         self.registers[copies, self._columns["episode"]] += np.uint64(1)
 
