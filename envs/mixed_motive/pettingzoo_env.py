@@ -105,6 +105,7 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
             agent_id: spaces.Discrete(len(self.game.action_names)) for agent_id in self.possible_agents
         }
         self._window: Any = None
+        self._is_shown = False  # whether the window shows the present state
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:
         """Space of one agent's observations: always the same object."""
@@ -133,7 +134,7 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
         obs = self.game.reset(seed)
         self._read_agents()
         if self.render_mode == "human":
-            self.render()
+            self._show()
         return dict(zip(self.agents, obs[0])), {agent_id: {} for agent_id in self.agents}
 
     def step(
@@ -180,7 +181,7 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
         if True in terminations or True in truncations:
             self._read_agents()
         if self.render_mode == "human":
-            self.render()
+            self._show()
         names = self.game.count_names
         return (
             dict(zip(agents, obs)),
@@ -221,9 +222,14 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
         """
         self.game.set_state(state)
         self._read_agents()
+        self._is_shown = False
 
     def render(self) -> npt.NDArray[np.uint8] | str | None:
-        """A picture (H, W, 3) uint8, a text, or None with the picture shown in a window, by `render_mode`."""
+        """A picture (H, W, 3) uint8, a text, or None with the picture shown in a window, by `render_mode`.
+
+        With "human", `reset` and `step` have shown theirs already. Its user may close the window: the
+        environment goes on without one.
+        """
         if self.render_mode is None:
             warnings.warn(
                 "render() does nothing without a render_mode; give one to parallel_env(...)", stacklevel=2
@@ -231,21 +237,30 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
             return None
         if self.render_mode == "ansi":
             return self.game.ansi()
-        frame = self.game.render()
         if self.render_mode == "rgb_array":
-            return frame
+            return self.game.render()
+        if self._is_shown:
+            self._window.read_events()
+        else:
+            self._show()
+        return None
+
+    def _show(self) -> None:
+        """Show the present state in the window, which opens with the first one."""
+        frame = self.game.render()
         if self._window is None:
             from mixed_motive.rendering.window import Window
 
             self._window = Window(self.metadata["name"], self.metadata["render_fps"])
         self._window.show(frame)
-        return None
+        self._is_shown = True
 
     def close(self) -> None:
         """Close the window, if there is one."""
         if self._window is not None:
             self._window.close()
             self._window = None
+            self._is_shown = False
 
 
 def parallel_env(
