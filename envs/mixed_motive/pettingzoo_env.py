@@ -83,7 +83,7 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
         if render_mode == "human" and importlib.util.find_spec("pygame") is None:
             problems.append(
                 "render_mode='human' needs pygame, which is not installed. "
-                "pip install 'rllib-lase[human]', or use render_mode='rgb_array'."
+                "Cure, in a checkout of rllib-lase: pip install '.[human]'. Or use render_mode='rgb_array'."
             )
         if problems:
             raise GameError(f"cannot make a ParallelEnv of {game_id!r}", problems)
