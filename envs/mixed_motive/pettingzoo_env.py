@@ -247,12 +247,12 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
 
     def _show(self) -> None:
         """Show the present state in the window, which opens with the first one."""
-        frame = self.game.render()
         if self._window is None:
             from mixed_motive.rendering.window import Window
 
             self._window = Window(self.metadata["name"], self.metadata["render_fps"])
-        self._window.show(frame)
+        if not self._window.was_closed:
+            self._window.show(self.game.render())
         self._is_shown = True
 
     def close(self) -> None:

@@ -22,6 +22,9 @@ class Window:
     Args:
         title: Its title.
         frames_per_second: `show` waits so that frames follow each other at this rate.
+
+    Attributes:
+        was_closed: Whether its user has closed it.
     """
 
     def __init__(self, title: str, frames_per_second: int) -> None:
@@ -29,7 +32,7 @@ class Window:
         self._frames_per_second = frames_per_second
         self._screen: pygame.Surface | None = None
         self._clock = pygame.time.Clock()
-        self._was_closed = False
+        self.was_closed = False
 
     def show(self, frame: npt.NDArray[np.uint8]) -> None:
         """Show (H, W, 3) uint8, twice enlarged; nothing happens once the user has closed the window.
@@ -38,7 +41,7 @@ class Window:
             RuntimeError: If there is no display.
         """
         self.read_events()
-        if self._was_closed:
+        if self.was_closed:
             return
         size = (frame.shape[1] * ZOOM, frame.shape[0] * ZOOM)
         screen = self._open(size) if self._screen is None else self._screen
@@ -50,7 +53,7 @@ class Window:
     def read_events(self) -> None:
         """Close the window if its user asked for that; the system takes one that does not read for hung."""
         if self._screen is not None and pygame.event.get(pygame.QUIT, pump=True):
-            self._was_closed = True
+            self.was_closed = True
             self.close()
 
     def close(self) -> None:
