@@ -127,7 +127,7 @@ def __getattr__(name: str) -> Any:
             raise
         raise ImportError(
             f"rllib_lase.{name} needs {missing}, which is missing. "
-            "Cure: pip install 'rllib-lase[rllib]', in a checkout '.[rllib]'"
+            "Cure, in a checkout of rllib-lase: pip install '.[rllib]'"
         ) from error
     globals()[name] = value
     return value

@@ -212,7 +212,7 @@ def _job_client() -> Finding:
         return Finding(
             "advice",
             "`lase submit` cannot run: Ray's job client is missing",
-            "pip install 'rllib-lase[cluster]'",
+            "in a checkout of rllib-lase: pip install '.[cluster]'",
         )
     return Finding("ok", "`lase submit` can run")
 

@@ -209,7 +209,9 @@ def test_each_package_that_training_needs_is_one_message_where_it_is_missing(
 
     monkeypatch.setattr("rllib_lase.cli.check.run", command)
     assert entry.run(["check", "ipd"]) == entry.USAGE_ERROR
-    needed = f"  needs {module}, which is not installed: pip install 'rllib-lase[rllib]'"
+    needed = (
+        f"  needs {module}, which is not installed. Cure, in a checkout of rllib-lase: pip install '.[rllib]'"
+    )
     assert needed in capsys.readouterr().err
 
 

@@ -81,5 +81,5 @@ except ImportError as error:
     print(error)
 """
     assert run(code).endswith(
-        "needs ray, which is missing. Cure: pip install 'rllib-lase[rllib]', in a checkout '.[rllib]'"
+        "needs ray, which is missing. Cure, in a checkout of rllib-lase: pip install '.[rllib]'"
     )

@@ -1,6 +1,6 @@
 """Settings of LASE on Cleanup by Optuna's TPE, which learns from finished trials, with ASHA.
 
-    pip install 'rllib-lase[tune]'
+    pip install '.[tune]'  # in a checkout of rllib-lase
     lase tune tune_configs/optuna_lase.py --objective collective_reward=1,equality_after_gifting=20
 
 TPE needs about ten trials before it knows better than chance. It suggests the next trial from those that are

@@ -57,13 +57,31 @@ __all__ = [
     "testing",
 ]
 
+if TYPE_CHECKING:
+    __version__: str
+
 
 def __getattr__(name: str) -> Any:
-    """PettingZoo's face and the checkers, imported when they are first asked for."""
+    """PettingZoo's face, the checkers and the version, found when they are first asked for."""
     if name == "parallel_env":
         from mixed_motive.pettingzoo_env import parallel_env
 
         return parallel_env
     if name == "testing" or (name.endswith("_v0") and name in __all__):
         return importlib.import_module(f"{__name__}.{name}")
+    if name == "__version__":
+        return _version()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _version() -> str:
+    """The version of the distribution that the games come with."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("rllib-lase")
+    except PackageNotFoundError:
+        raise AttributeError(
+            f"{__name__}.__version__ is unknown: the distribution rllib-lase is not installed. "
+            "Cure, in a checkout of rllib-lase: pip install ."
+        ) from None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import functools
+import dataclasses
 import importlib.util
+import inspect
 import warnings
-from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol, TypeVar, get_args, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +17,15 @@ from pettingzoo.utils.conversions import parallel_to_aec
 from pettingzoo.utils.wrappers import AssertOutOfBoundsWrapper
 
 from mixed_motive.errors import GameError
-from mixed_motive.registry import check_make, make
+from mixed_motive.params import expected_values
+from mixed_motive.registry import GAMES, check_make, make
 
-__all__ = ["MixedMotiveParallelEnv", "faces", "parallel_env"]
+__all__ = ["Face", "MixedMotiveParallelEnv", "RenderMode", "faces", "parallel_env"]
 
-_RENDER_MODES = ("rgb_array", "ansi", "human")
+RenderMode = Literal["rgb_array", "ansi", "human"]
+
+_RENDER_MODES = get_args(RenderMode)
+_EnvT_co = TypeVar("_EnvT_co", covariant=True)
 # What `make` takes and one copy that ends does not.
 _NOT_HERE = ("num_envs", "num_threads", "auto_reset")
 
@@ -57,7 +62,7 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
         game_id: str,
         preset: str | None = None,
         *,
-        render_mode: Literal["rgb_array", "ansi", "human"] | None = None,
+        render_mode: RenderMode | None = None,
         obs: str = "planes",
         first_env_index: int = 0,
         max_cycles: int | None = None,
@@ -78,7 +83,7 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
         if render_mode == "human" and importlib.util.find_spec("pygame") is None:
             problems.append(
                 "render_mode='human' needs pygame, which is not installed. "
-                "pip install 'rllib-lase[human]', or use render_mode='rgb_array'."
+                "Cure, in a checkout of rllib-lase: pip install '.[human]'. Or use render_mode='rgb_array'."
             )
         if problems:
             raise GameError(f"cannot make a ParallelEnv of {game_id!r}", problems)
@@ -100,6 +105,7 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
             agent_id: spaces.Discrete(len(self.game.action_names)) for agent_id in self.possible_agents
         }
         self._window: Any = None
+        self._is_shown = False  # whether the window shows the present state
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:
         """Space of one agent's observations: always the same object."""
@@ -128,7 +134,7 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
         obs = self.game.reset(seed)
         self._read_agents()
         if self.render_mode == "human":
-            self.render()
+            self._show()
         return dict(zip(self.agents, obs[0])), {agent_id: {} for agent_id in self.agents}
 
     def step(
@@ -175,7 +181,7 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
         if True in terminations or True in truncations:
             self._read_agents()
         if self.render_mode == "human":
-            self.render()
+            self._show()
         names = self.game.count_names
         return (
             dict(zip(agents, obs)),
@@ -216,9 +222,14 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
         """
         self.game.set_state(state)
         self._read_agents()
+        self._is_shown = False
 
     def render(self) -> npt.NDArray[np.uint8] | str | None:
-        """A picture (H, W, 3) uint8, a text, or None with the picture shown in a window, by `render_mode`."""
+        """A picture (H, W, 3) uint8, a text, or None with the picture shown in a window, by `render_mode`.
+
+        With "human", `reset` and `step` have shown theirs already. Its user may close the window: the
+        environment goes on without one.
+        """
         if self.render_mode is None:
             warnings.warn(
                 "render() does nothing without a render_mode; give one to parallel_env(...)", stacklevel=2
@@ -226,47 +237,131 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
             return None
         if self.render_mode == "ansi":
             return self.game.ansi()
-        frame = self.game.render()
         if self.render_mode == "rgb_array":
-            return frame
+            return self.game.render()
+        if self._is_shown:
+            self._window.read_events()
+        else:
+            self._show()
+        return None
+
+    def _show(self) -> None:
+        """Show the present state in the window, which opens with the first one."""
         if self._window is None:
             from mixed_motive.rendering.window import Window
 
             self._window = Window(self.metadata["name"], self.metadata["render_fps"])
-        self._window.show(frame)
-        return None
+        if not self._window.was_closed:
+            self._window.show(self.game.render())
+        self._is_shown = True
 
     def close(self) -> None:
         """Close the window, if there is one."""
         if self._window is not None:
             self._window.close()
             self._window = None
+            self._is_shown = False
 
 
-def parallel_env(game_id: str, preset: str | None = None, **kwargs: Any) -> MixedMotiveParallelEnv:
-    """A PettingZoo `ParallelEnv` of one game; the arguments are those of `MixedMotiveParallelEnv`."""
-    return MixedMotiveParallelEnv(game_id, preset, **kwargs)
-
-
-def raw_env(game_id: str, preset: str | None = None, **kwargs: Any) -> AECEnv:
-    """The same game with agents that act in turns, without checks of the caller."""
-    return parallel_to_aec(parallel_env(game_id, preset, **kwargs))
-
-
-def env(game_id: str, preset: str | None = None, **kwargs: Any) -> AECEnv:
-    """The same game with agents that act in turns, actions checked."""
-    return AssertOutOfBoundsWrapper(raw_env(game_id, preset, **kwargs))
-
-
-def faces(
+def parallel_env(
     game_id: str,
-) -> tuple[Callable[..., MixedMotiveParallelEnv], Callable[..., AECEnv], Callable[..., AECEnv]]:
-    """The `parallel_env`, `env` and `raw_env` of a versioned module."""
-    return (
-        functools.partial(parallel_env, game_id),
-        functools.partial(env, game_id),
-        functools.partial(raw_env, game_id),
+    preset: str | None = None,
+    *,
+    render_mode: RenderMode | None = None,
+    obs: str = "planes",
+    first_env_index: int = 0,
+    max_cycles: int | None = None,
+    **params: Any,
+) -> MixedMotiveParallelEnv:
+    """A PettingZoo `ParallelEnv` of one game; arguments and errors are those of `MixedMotiveParallelEnv`."""
+    return MixedMotiveParallelEnv(
+        game_id,
+        preset,
+        render_mode=render_mode,
+        obs=obs,
+        first_env_index=first_env_index,
+        max_cycles=max_cycles,
+        **params,
     )
+
+
+class Face(Protocol[_EnvT_co]):
+    """How the functions of a versioned module are called; their docstrings tell the arguments."""
+
+    def __call__(
+        self,
+        preset: str | None = None,
+        *,
+        render_mode: RenderMode | None = None,
+        obs: str = "planes",
+        first_env_index: int = 0,
+        max_cycles: int | None = None,
+        **params: Any,
+    ) -> _EnvT_co:
+        """Make the environment."""
+
+
+def faces(game_id: str) -> tuple[Face[MixedMotiveParallelEnv], Face[AECEnv], Face[AECEnv]]:
+    """The `parallel_env`, `env` and `raw_env` of a versioned module."""
+    module = f"mixed_motive.{game_id}_v0"
+
+    def parallel_env(preset: str | None = None, **arguments: Any) -> MixedMotiveParallelEnv:
+        return MixedMotiveParallelEnv(game_id, preset, **arguments)
+
+    def env(preset: str | None = None, **arguments: Any) -> AECEnv:
+        return AssertOutOfBoundsWrapper(raw_env(preset, **arguments))
+
+    def raw_env(preset: str | None = None, **arguments: Any) -> AECEnv:
+        return parallel_to_aec(parallel_env(preset, **arguments))
+
+    title = GAMES[game_id].title
+    for face, about, made in (
+        (parallel_env, f"{title} as a PettingZoo `ParallelEnv`.", MixedMotiveParallelEnv),
+        (env, f"{title} with agents that act in turns, a PettingZoo `AECEnv`; actions are checked.", AECEnv),
+        (raw_env, f"{title} with agents that act in turns, a PettingZoo `AECEnv`, without checks.", AECEnv),
+    ):
+        # Found under its module's name, it can be pickled.
+        face.__module__, face.__qualname__ = module, face.__name__
+        face.__doc__ = f"{about}\n\n{_arguments_doc(game_id)}"
+        vars(face)["__signature__"] = _signature(game_id, made)  # what help() shows
+    return parallel_env, env, raw_env
+
+
+def _signature(game_id: str, made: type) -> inspect.Signature:
+    """The arguments of `MixedMotiveParallelEnv` with the game's parameters by name."""
+    given = inspect.signature(parallel_env, eval_str=True).parameters
+    common = [argument for name, argument in given.items() if name not in ("game_id", "params")]
+    # As in stubs: what is not given has the preset's value.
+    own = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=..., annotation=hint)
+        for name, (hint, _) in _parameters(game_id).items()
+    ]
+    return inspect.Signature([*common, *own], return_annotation=made)
+
+
+def _arguments_doc(game_id: str) -> str:
+    """The section `Args` of a face, and what it raises."""
+    common = inspect.getdoc(MixedMotiveParallelEnv) or ""
+    args = common[common.index("    preset:") : common.index("    params:")]
+    own = "".join(
+        f"    {name}: {field.metadata['doc']}; {expected_values(hint, field.metadata)}.\n"
+        for name, (hint, field) in _parameters(game_id).items()
+    )
+    presets = ", ".join(GAMES[game_id].presets)
+    return (
+        f"Presets: {presets}. What is not given has the preset's value.\n"
+        f"The rules and all values stand in docs/games/{game_id}.md.\n\nArgs:\n{args}{own}\n"
+        "Raises:\n    GameError: With everything that is wrong with the arguments."
+    )
+
+
+def _parameters(game_id: str) -> dict[str, tuple[Any, dataclasses.Field[Any]]]:
+    """Type and field of each parameter that one of the game's presets has."""
+    return {
+        field.name: (get_type_hints(params_class)[field.name], field)
+        for params_class in GAMES[game_id].classes
+        for field in dataclasses.fields(params_class)
+    }
 
 
 def _one_of(name: str, value: object, known: tuple[object, ...]) -> list[str]:

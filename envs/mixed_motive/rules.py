@@ -18,13 +18,17 @@ from typing import Any, get_type_hints
 from mixed_motive.base import BatchedGame
 from mixed_motive.encodings import ENCODINGS
 from mixed_motive.games.grid import GridGame
-from mixed_motive.params import GameParams, expected_values
+from mixed_motive.params import GameParams, GridParams, expected_values
 from mixed_motive.registry import GAMES, make
+from mixed_motive.rendering.palette import coin_owner, palette
 
 __all__ = ["INDEX", "index_page", "rules_page", "write_pages"]
 
 #: File name of the index.
 INDEX = "README.md"
+
+# So many agents have a colour that was chosen; those of further ones are computed.
+_NUM_COLOURED_AGENTS = 8
 
 _NOTE = "*Made from the code by `python -m mixed_motive.rules --write docs/games`; edit the code instead.*"
 # Games without a map have no planes of cells.
@@ -67,11 +71,18 @@ def index_page() -> str:
             f"[`{game_id}`]({game_id}.md)",
             spec.title,
             _first_sentence(_module_of(spec.game_class(spec.default_preset))),
-            _listed(spec.presets),
+            ", ".join(f"`{preset}`{_size(params)}" for preset, params in spec.presets.items()),
         ]
         for game_id, spec in GAMES.items()
     ]
-    return "\n\n".join(["# The games", _NOTE, _table(["id", "game", "about", "presets"], rows)]) + "\n"
+    parts = [
+        "# The games",
+        _NOTE,
+        "How to use them: [the games as a library](../games_library.md).",
+        _table(["id", "game", "about", "presets, with rows x columns of the map"], rows),
+        *_colours(),
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 def write_pages(folder: Path) -> None:
@@ -80,6 +91,27 @@ def write_pages(folder: Path) -> None:
     for game_id in GAMES:
         (folder / f"{game_id}.md").write_text(rules_page(game_id), encoding="utf-8")
     (folder / INDEX).write_text(index_page(), encoding="utf-8")
+
+
+def _size(params: GameParams) -> str:
+    return f" {params.height}x{params.width}" if isinstance(params, GridParams) else ""
+
+
+def _colours() -> list[str]:
+    """What the pixels of the encoding "rgb" mean."""
+    made = (make(game_id, 1, preset) for game_id, spec in GAMES.items() for preset in spec.presets)
+    objects = dict.fromkeys(name for game in made if isinstance(game, GridGame) for name in game.object_names)
+    names = ["empty", *(name for name in objects if coin_owner(name) is None), "outside"]
+    names += [f"agent_{i}" for i in range(_NUM_COLOURED_AGENTS)]
+    colours = palette(names[1 : names.index("outside")], _NUM_COLOURED_AGENTS).tolist()
+    rows = [[f"`{name}`", f"{r}, {g}, {b}"] for name, (r, g, b) in zip(names, colours, strict=True)]
+    return [
+        "## Colours",
+        'A pixel of `obs="rgb"` has the colour of its cell\'s class: red, green, blue. Walls have that of '
+        "the outside, a coin 5/8 of its owner's. `mixed_motive.rendering.palette.palette` has the colours of "
+        "more agents.",
+        _table(["class", "colour"], rows),
+    ]
 
 
 def _rule_set(games: Mapping[str, BatchedGame], level: str) -> list[str]:
@@ -91,6 +123,7 @@ def _rule_set(games: Mapping[str, BatchedGame], level: str) -> list[str]:
         *_shared_rules(type(first), level),
         f"{level} Presets",
         _presets_table(games),
+        *_bounds(games),
         f"{level} Actions",
         *_numbered({preset: game.action_names for preset, game in games.items()}),
         f"{level} Counts",
@@ -130,11 +163,18 @@ def _presets_table(games: Mapping[str, BatchedGame]) -> str:
         ]
         for field in dataclasses.fields(params_class)
     ]
-    bounds = [game.max_collective_reward for game in games.values()]
-    if any(bound is not None for bound in bounds):
-        about = "no more can all agents together get in an episode"
-        rows.append(["`max_collective_reward`", about, "follows", *map(_value, bounds)])
     return _table(["parameter", "meaning", "may be", *(f"`{preset}`" for preset in params)], rows)
+
+
+def _bounds(games: Mapping[str, BatchedGame]) -> list[str]:
+    """What follows from the presets' numbers, where the game says it."""
+    bounds = {preset: game.max_collective_reward for preset, game in games.items()}
+    values = ", ".join(f"{_value(bound)} with `{preset}`" for preset, bound in bounds.items())
+    if None in bounds.values():
+        return []
+    return [
+        f"From these follows `max_collective_reward`, the most that all agents together can get: {values}."
+    ]
 
 
 def _numbered(names: Mapping[str, Sequence[str]], more: str = "") -> list[str]:

@@ -103,8 +103,8 @@ def run(words: Sequence[str]) -> int:
         return _refuse(
             f"lase {command}",
             [
-                f"needs {error.name}, which is not installed: "
-                "pip install 'rllib-lase[rllib]', in a checkout '.[rllib]'"
+                f"needs {error.name}, which is not installed. "
+                "Cure, in a checkout of rllib-lase: pip install '.[rllib]'"
             ],
         )
     except Exception as error:

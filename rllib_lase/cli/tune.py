@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rllib_lase.tuning.run import Place
     from rllib_lase.tuning.search import Search
 
-_EXTRA = "pip install 'rllib-lase[tune]', in a checkout '.[tune]'"
+_EXTRA = "in a checkout of rllib-lase: pip install '.[tune]'"
 _DESCRIPTION = """Runs the trials of a search file with Ray Tune, each a whole run with its evaluation, and
 writes them as run folders, with trials.csv, table.csv, best-GAME.json and report.html. A search file
 assigns a Search to SEARCH; tune_configs/ has one for each question, to copy and edit."""

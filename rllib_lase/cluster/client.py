@@ -126,7 +126,10 @@ class Cluster:
 
     def __init__(self, address: str) -> None:
         if importlib.util.find_spec("aiohttp") is None:
-            raise ClusterError("Ray's job client is missing here. Cure: pip install 'rllib-lase[cluster]'")
+            raise ClusterError(
+                "Ray's job client is missing here. "
+                "Cure, in a checkout of rllib-lase: pip install '.[cluster]'"
+            )
         self.address = _checked(address)
         _take_token()
         # Ray's client would let these win over the address that it is given.

@@ -61,8 +61,8 @@ def _logger_problem(name: str, value: str) -> str | None:
     try:
         module = importlib.import_module(name)
     except ImportError as error:
-        cure = f"pip install 'rllib-lase[{name}]', in a checkout '.[{name}]'"
-        return f"--{name}: the package {name} cannot be imported ({error}): {cure}"
+        cure = f"in a checkout of rllib-lase: pip install '.[{name}]'"
+        return f"--{name}: the package {name} cannot be imported ({error}). Cure, {cure}"
     if name == "wandb":
         from ray.air.integrations.wandb import _set_api_key
 

@@ -180,7 +180,7 @@ def test_closing_twice_is_harmless():
 def test_a_window_without_pygame_is_refused_with_its_cure(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(
-        GameError, match=r"needs pygame, which is not installed. pip install 'rllib-lase\[human\]'"
+        GameError, match=r"not installed. Cure, in a checkout of rllib-lase: pip install '\.\[human\]'"
     ):
         mixed_motive.parallel_env("cleanup", render_mode="human")
 

@@ -87,6 +87,40 @@ def test_a_page_has_a_part_for_each_rule_set():
         assert page.count("Differences to references") == len({type(p) for p in spec.presets.values()})
 
 
+def test_what_follows_from_the_numbers_stands_apart_from_those_that_can_be_set():
+    page = rules.rules_page("stag_hunt")
+    assert "max_collective_reward" not in {row[0].strip("`") for row in rows_of(page)}
+    assert "`max_collective_reward`, the most that all agents together can get: 20 with `lase`" in page
+    assert "max_collective_reward" not in rules.rules_page("cleanup")
+
+
+@pytest.mark.parametrize("game_id", list(mixed_motive.GAMES))
+def test_a_page_speaks_of_presets_of_its_own_game_only(game_id):
+    spec = mixed_motive.GAMES[game_id]
+    page = rules.rules_page(game_id)
+    own = {field.name for params in spec.classes for field in dataclasses.fields(params)} | set(spec.presets)
+    others = {preset for other in mixed_motive.GAMES.values() for preset in other.presets} - own
+    assert {name for name in others if f"`{name}`" in page} <= {"ipd"}, "the game that is called so"
+
+
+def test_the_index_has_the_size_of_each_map_and_the_colour_of_each_class():
+    index = rules.index_page()
+    assert "`ssdg` 16x38, `ssdg_25x18` 25x18" in index
+    found = {row[0].strip("`"): row[1] for row in rows_of(index) if len(row) == 2}
+    for game_id, spec in mixed_motive.GAMES.items():
+        for preset in spec.presets:
+            game = mixed_motive.make(game_id, preset=preset)
+            for name, colour in zip(
+                game.class_names, game._make_palette() if game.class_names else (), strict=True
+            ):
+                owner = name.removeprefix("coin_")
+                if owner != name:
+                    colour_of_owner = [int(part) for part in found[f"agent_{owner}"].split(",")]
+                    assert [part * 5 // 8 for part in colour_of_owner] == colour.tolist()
+                else:
+                    assert found[name] == ", ".join(map(str, colour))
+
+
 def test_the_index_links_every_page():
     index = rules.index_page()
     for game_id, spec in mixed_motive.GAMES.items():

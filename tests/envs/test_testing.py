@@ -259,8 +259,9 @@ def test_the_law_of_another_game_is_broken():
 
 def test_the_example_of_the_page_runs_and_its_numbers_are_those_of_the_table(capsys):
     page = (Path(__file__).parents[2] / "docs" / "testing.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    exec(compile(example, "docs/testing.md", "exec"), {})
+    namespace = {}
+    for example in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(compile(example, "docs/testing.md", "exec"), namespace)
     assert capsys.readouterr().out.startswith("snowdrift_v0: no findings\n  passed  construction\n")
     verdicts = [verdict for *_, verdict in CASES]
     words = " ".join(page.split())

@@ -123,7 +123,7 @@ def test_a_logger_that_is_not_installed_is_named_with_its_cure(
     message = refused(capsys, str(file), "--wandb", "p", "--mlflow", "u", "--out", str(tmp_path / "out"))
     for name in ("wandb", "mlflow"):
         assert f"--{name}: the package {name} cannot be imported" in message
-        assert f"pip install 'rllib-lase[{name}]'" in message
+        assert f"Cure, in a checkout of rllib-lase: pip install '.[{name}]'" in message
 
 
 def test_a_logger_that_does_not_let_us_in_is_named_before_anything_starts(

@@ -1,13 +1,19 @@
 """Cleanup with beams: a river's waste is shot away from a distance, and agents may fine each other.
 
-Rules. Walk, beams and view are those of all games with beams. River and orchard lie at the top and at the
-bottom of the map or, with `sideways`, at its left and at its right; agents start on random cells between
-them. Waste lies on `initial_waste` random ones of the `river_cells`, apples nowhere. In each step:
+Rules. Walk, beams and view are those of all games with beams. River and orchard are strips at the top and at
+the bottom of the map or, with `sideways`, at its left and at its right. Count the cells that are no wall row
+by row from the top, each row from the left, or with `sideways` column by column from the left, each from the
+top: the first `river_cells` are the river on which waste may lie, the next `stream_cells` the stream, the
+last `orchard_cells` the orchard; a strip may end within a row or column. Agents start on the cells between
+stream and orchard. Waste lies on `initial_waste` random ones of the `river_cells`, apples nowhere. In each
+step:
 
 1. Agents move, turn or stay. Apples are eaten by entering their cell: +1.
-2. Beams are shot. A cleaning ray ends on the first waste and takes it away; it reaches `clean_length` cells.
-   Cleaning costs and earns nothing. Fining beams cost their shooters and those that they hit.
-3. While fewer than `max_waste` lie in the river, and later than `waste_delay` steps into the episode, one
+2. Beams are shot. A cleaning ray reaches `clean_length` cells. It ends on the first cell with waste or an
+   agent, and takes the waste there away, also from under the agent. So a beam cleans three at most, and a
+   later shooter's rays pass where an earlier one's have cleaned. Cleaning costs and earns nothing. Fining
+   beams cost their shooters and those that they hit.
+3. While fewer than `max_waste` lie in the river, and from step `waste_delay` + 1 of the episode on, one
    waste appears with `waste_spawn_probability` on a random clean one of the `river_cells`. With
    `try_every_cell` that chance is tried on each clean cell until one passes, so one appears with
    1 - (1 - waste_spawn_probability) ** clean cells.
@@ -202,6 +208,9 @@ REFERENCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "ones.",
             "There the same 8 cells of 10x10 have waste at the start of every episode; here random ones.",
             "There the actions are numbered left, right, up, down, stay, clean, and agents see colours.",
+            "There an option makes each cleaning cost reward; here cleaning is free.",
+            "There moves are resolved as in an older version of SSDG's code; here agents move one after the "
+            "other in a random order.",
         ),
         "Melting Pot": (
             "Preset meltingpot has the numbers of clean_up and as many cells of each kind on a map of the "
@@ -213,8 +222,23 @@ REFERENCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "There episodes go on at random from step 1,000 on, up to 5,000; here they have 1,000 steps.",
         ),
         "SocialJax": (
-            "There four cells before the agent are cleaned, and who is hit starts again at once; for the "
-            "rest it follows Melting Pot.",
+            "Map, agents, waste, apples and the 1,000 steps are those of Melting Pot, without the ring of "
+            "wall.",
+            "There every agent gets the sum of all rewards; without shared rewards it gets its own times the "
+            "number of agents. Here each gets its own.",
+            "There moves go up, down, left and right on the grid whichever way an agent faces; here they are "
+            "relative to its facing. The actions are numbered differently, turns first.",
+            "There a beam takes four cells at once (one and two ahead, ahead to the left and to the right), "
+            "which nothing blocks; here three rays of 3 cells end on what they meet.",
+            "There who is hit starts again elsewhere at once; here it cannot act for 50 steps. Neither has a "
+            "cool-down.",
+            "There of several agents that want one cell a random one gets it, agents follow each other, and "
+            "swaps are blocked (since its version 1.1.0); here agents move one after the other in a random "
+            "order.",
+            "There the window of 11x11 cells reaches 9 ahead and 1 behind, in 19 planes; here the agent is "
+            "in its middle.",
+            "There one random number decides on both new waste and the first apple; here draws are "
+            "independent.",
         ),
     }
 )

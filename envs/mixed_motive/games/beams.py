@@ -1,21 +1,27 @@
 """`BeamGame`: what the games with beams share.
 
-The walk. Agents face up, right, down or left. With `turning` they start facing anywhere, turn by quarters,
-and move forward, backward, to their left and to their right; without, they always face up and move up, down,
-left and right. In each step the agents move in a random order, every order with the same chance: each in
-its turn moves into its target cell unless that is wall, lies outside the map or has an agent on it at that
-moment. So agents never share a cell and never swap, whoever comes first gets a free cell, and an agent
-follows into a cell that was left before its turn. Entering a cell with an apple eats it: +1.
+The walk. Agents start on distinct random cells. They face up, right, down or left. With `turning` they start
+facing anywhere, each way with the same chance, turn by quarters, and move forward, backward, to their left
+and to their right; without, they always face up and move up, down, left and right. In each step the agents
+move in a random order, every order with the same chance: each in its turn moves into its target cell unless
+that is wall, lies outside the map or has an agent on it at that moment. So agents never share a cell and
+never swap, whoever comes first gets a free cell, and an agent follows into a cell that was left before its
+turn. Entering a cell with an apple eats it: +1.
 
-Beams are three cells wide. The middle ray starts in front of the shooter, the outer two start beside it, and
-each reaches `fire_length` (or the game's own length) cells in the direction that the shooter faces. A ray
-ends before a wall and on the first agent. The agents that shoot do so after all moves, in the order of the
-moves. A fining beam costs its shooter `fire_cost`, whether it hits or not, and each agent that it hits
-`hit_cost`. Who was hit cannot act in the next `hit_freeze` steps and cannot be hit again as long.
+Beams are three rays side by side. The middle one starts in front of the shooter, the outer two start beside
+it, and each reaches `fire_length` (or the game's own length) cells in the direction that the shooter faces. A
+ray ends before a wall or the map's edge, and on the first agent. The agents that shoot do so after all moves,
+one after the other in the order of the moves.
 
-The view is turned so that an agent looks up. Beams are seen in the observation that follows their step.
-Where a cell has one class, agents cover fining beams, those cover cleaning beams, and these cover objects.
-Walls are seen as the outside is; the ground of river and orchard is not seen.
+A fining beam costs its shooter `fire_cost`, whether it hits or not, and each agent that it hits `hit_cost`;
+objects do not stop it. Hits take effect when all have shot: who is hit still shoots in that step, and every
+further beam that hits it there costs it again. In the next `hit_freeze` steps it neither moves, turns nor
+shoots; it goes on blocking ways and rays, but hits on it neither cost nor count.
+
+The view is turned so that an agent looks up; one of the whole map is then square, with the larger of the two
+sizes. Beams are seen in the observation that follows their step.
+In "code" agents cover fining beams, those cover cleaning beams, and these cover objects; planes show them
+all. Walls are seen as the outside is; the ground of river and orchard is not seen.
 """
 
 from __future__ import annotations

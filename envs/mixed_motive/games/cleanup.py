@@ -1,8 +1,8 @@
 """Cleanup: apples grow only while the river is clean; cleaning earns nothing and is done far from the apples.
 
 Rules. The map's top `river_rows` are the river, its bottom `orchard_rows` the orchard; agents start on random
-cells between them, distinct while there are enough. The river starts with `initial_waste` waste on random
-cells, the orchard empty. In each step:
+cells between them, distinct while there are enough (then again from all). The river starts with
+`initial_waste` waste on random cells, the orchard empty. In each step:
 
 1. Agents move (up, down, left, right; into the map's edge: stay), clean the waste or pick the apple on their
    own cell, or stay. Agents may share a cell. Of several agents that clean one waste, or pick one apple, a

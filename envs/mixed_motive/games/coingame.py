@@ -1,7 +1,8 @@
 """Coingame: every coin pays who picks it, but costs its owner where somebody else does.
 
 Rules. Every agent has a colour of its own. There is always exactly one coin, in the colour of one agent, its
-owner. Agents start on random cells, distinct while there are enough; then comes the first coin. In each step:
+owner. Agents start on random cells, distinct while there are enough (then again from all); then comes the
+first coin. In each step:
 
 1. All agents move at once (up, down, left, right; there is no staying). A move into the map's edge leaves the
    agent where it is; with `torus` there is no edge, and who leaves the map on one side comes in on the other.
@@ -105,10 +106,14 @@ REFERENCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "JaxMARL": (
             "There one coin of each colour lies on the 3x3 torus at any time, two agents on one coin both "
             "get it, staying is a fifth action, and the second agent sees the colours swapped.",
+            "There an episode is 10 games of 10 steps.",
         ),
         "SocialJax": (
             "There the map is 16x11, each cell grows coins of both colours with probability 0.0005 in a "
             "step, agents turn (7 actions), and episodes have 1,000 steps.",
+            "There both agents get the sum of both rewards; without shared rewards each gets its own times "
+            "2. Here each gets its own.",
+            "There an agent sees 11x11 cells in 14 planes.",
         ),
         "Melting Pot": (
             "There the map is of random size, 10 to 15 cells a side, each cell grows coins with probability "

@@ -23,10 +23,15 @@ __all__ = ["GridGame"]
 class GridGame(BatchedGame):
     """A game in which agents walk over a map of cells, each empty or with one object.
 
-    An agent sees a window of 2 * view_radius + 1 rows and columns around itself, or one that always covers
-    the whole map. As "planes": one for each agent in fixed order, one for each kind of object, and one for
-    cells outside the map. As "code": one class for each cell, see `class_names`; agents cover objects, of
-    several agents the last is seen, and nobody sees itself drawn.
+    An agent sees a window of 2 * view_radius + 1 rows and columns around itself, or with None one that always
+    covers the whole map, of 2 * height - 1 rows and 2 * width - 1 columns: which agents and objects are on
+    each cell. It does not see the time, which way others face, and who cannot act.
+
+    As "planes": one for each agent, agent 0's first, whoever looks; then one for each kind of object, then
+    one for the cells outside the map. Every agent is set in its own plane, also for itself, in the window's
+    middle. As "code": one class for each cell, see `class_names`; agents cover objects, of several agents the
+    last is seen, and nobody sees itself drawn, so in the middle is what else is on its cell. "float32" has
+    the planes, "rgb" the colours of the classes.
     """
 
     encodings = tuple(ENCODINGS)

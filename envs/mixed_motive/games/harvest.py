@@ -1,19 +1,27 @@
 """Commons Harvest: apples grow back only where apples are left; who eats too many ends the stock for all.
 
 Rules. Walk, beams and view are those of all games with beams. Apples grow on `patch_rows` x `patch_cols`
-patches, spread evenly over the map: all cells within `patch_radius` steps of a patch's centre. An episode
-starts with an apple on each of these cells, and with agents on random cells between the patches. In each
-step:
+patches, spread evenly over the map. With e = 1 for a map with walls, else 0, and // the division rounded
+down, the centre of patch (i, j), counted from 0, is the cell in
+
+    row     e + (2 * i + 1) * (height - 2 * e) // (2 * patch_rows)
+    column  e + (2 * j + 1) * (width - 2 * e) // (2 * patch_cols)
+
+and the patch is all cells at most `patch_radius` steps up, down, left and right from it that are on the map
+and no wall. An episode starts with an apple on each of these cells, and with agents on cells of no patch. In
+each step:
 
 1. Agents move, turn or stay. Apples are eaten by entering their cell: +1.
 2. Fining beams are shot. They cost their shooters and those that they hit.
 3. On every cell of a patch with neither apple nor agent an apple appears with a probability that depends on
-   the number of apples near, those at a squared distance of at most `near_squared_distance`, before any apple
-   of this step appears: `apple_respawn_probability` with three or more, `respawn_probability_2` with two,
-   `respawn_probability_1` with one, `respawn_probability_0` with none.
+   the number of apples near, those at a squared distance of at most `near_squared_distance`, after this
+   step's eating and before any apple of this step appears: `apple_respawn_probability` with three or more,
+   `respawn_probability_2` with two, `respawn_probability_1` with one, `respawn_probability_0` with none.
 
 In the presets nothing grows where no apple is near, so a patch that was emptied stays empty. The episode is
 truncated after `horizon` steps.
+
+Preset `ssdg` is 16x38 cells, as the published map; `ssdg_25x18` has its patches on 25x18.
 
 Source: Perolat et al. (arXiv 1707.06600) for the game; the presets follow implementations of it, but for
 `small`, which is our choice.
@@ -165,7 +173,18 @@ REFERENCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "There episodes go on at random from step 1,000 on; here they have 1,000 steps.",
         ),
         "SocialJax": (
+            "Map, agents, the other chances and the 1,000 steps are those of Melting Pot, without the ring "
+            "of wall.",
             "With one apple near it has 0.001, where Melting Pot and our preset meltingpot have 0.0025.",
+            "Near are the same twelve cells, but that one of its tests for the map's edge looks at a column "
+            "where it means a row.",
+            "There every agent gets the sum of all rewards; without shared rewards it gets its own times the "
+            "number of agents. Here each gets its own.",
+            "There moves go up, down, left and right on the grid whichever way an agent faces; here they are "
+            "relative to its facing. The actions are numbered differently, turns first.",
+            "There a beam takes four cells at once (one and two ahead, ahead to the left and to the right) "
+            "and has no cool-down, and who is hit starts again elsewhere at once; here three rays of 3 cells "
+            "end on what they meet, and who is hit cannot act for 4 steps.",
         ),
     }
 )

@@ -1,12 +1,14 @@
-"""Repeated two-player matrix games: prisoner's dilemma, stag hunt, chicken, harmony, or any payoffs.
+"""Repeated two-player matrix games, with any payoffs R, S, T, P: both agents cooperate or defect at once.
 
 Rules. In each step both agents cooperate or defect at once. Payoffs: both cooperate, R each; both defect, P
 each; otherwise the cooperator gets S and the defector T. An agent observes the last joint action from its own
 side, one-hot of CC, CD, DC, DD (own action first) and start. The episode is truncated after `horizon` steps.
 Nothing is random.
 
-Source: LASE (arXiv 2410.07863), Section 5.1, for the prisoner's dilemma's payoffs; the other presets lie in
-the middle of their quadrant of the (T, S) plane with R = 1 and P = 0 (our choice).
+The game `ipd` is preset `ipd` of the game `matrix` under an id of its own.
+
+Source: LASE (arXiv 2410.07863), Section 5.1, for the prisoner's dilemma's payoffs; the other presets of
+`matrix` lie in the middle of their quadrant of the (T, S) plane with R = 1 and P = 0 (our choice).
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ IPD_PRESETS: Mapping[str, MatrixParams] = MappingProxyType({"lase": PRESETS["ipd
 REFERENCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "LASE paper": (
-            "The prisoner's dilemma has its payoffs; `stag_hunt`, `chicken` and `harmony` are our choice.",
+            "The prisoner's dilemma has its payoffs; the other presets of `matrix` are our choice.",
         ),
         "LASE repository": (
             "Its prisoner's dilemma pays R, S, T, P = 4, 0, 5, 1, with 3, 0, 4, 2 noted beside it.",

@@ -1,7 +1,7 @@
 """Sequential Snowdrift (SSG): every removed pile of snow helps everybody, but only who removes it pays.
 
 Rules. `num_piles` piles lie on distinct random cells and do not come back. Agents start on random cells,
-distinct while there are enough, perhaps on a pile. In each step, all at once:
+distinct while there are enough (then again from all), perhaps on a pile. In each step, all at once:
 
 1. Agents move (up, down, left, right; into the map's edge: stay), remove the pile on their own cell, or stay.
    Removing where nothing lies is a stay.

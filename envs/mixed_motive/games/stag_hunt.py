@@ -1,8 +1,8 @@
 """Sequential Stag Hunt (SSH): a stag feeds several, but only together; a hare feeds one, and needs nobody.
 
 Rules. `num_stags` stags and `num_hares` hares stand on distinct random cells; they neither move nor come
-back. Agents start on random cells, distinct while there are enough, perhaps on prey. In each step, all at
-once:
+back. Agents start on random cells, distinct while there are enough (then again from all), perhaps on prey. In
+each step, all at once:
 
 1. Agents move (up, down, left, right; into the map's edge: stay), stay, or hunt the prey on their own cell.
    Agents may share a cell. Hunting what is not there is a stay.
