@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+import re
 from typing import Any
 
 import numpy as np
@@ -68,7 +70,7 @@ class Leaving:
         self.time = 0
         return np.zeros((1, 2, 5), np.uint8)
 
-    def step(self, actions: np.ndarray) -> mixed_motive.StepBuffers:
+    def step(self, actions: list[list[int]]) -> mixed_motive.StepBuffers:
         self.time += 1
         out = mixed_motive.make("ipd", num_envs=1).new_buffers()
         out.terminations[0] = [self.time == 1, self.time == 2 and self.both]
@@ -111,6 +113,51 @@ def test_a_missing_agent_is_named() -> None:
     env.reset(seed=0)
     with pytest.raises(mixed_motive.GameError, match=r"actions of \['agent_0'\], expected one of each agent"):
         env.step({"agent_0": 0})
+
+
+@pytest.mark.parametrize(
+    ("game_id", "preset"),
+    [("ipd", "lase"), ("cleanup", "lase"), ("harvest", "ssdg"), ("stag_hunt", "lase"), ("matrix", "chicken")],
+)
+@pytest.mark.parametrize(
+    ("action", "says"),
+    [
+        (0.7, "dtype float64, expected an integer dtype"),
+        (math.nan, "dtype float64, expected an integer dtype"),
+        ("1", "dtype <U21, expected an integer dtype"),
+        (None, "dtype object, expected an integer dtype"),
+        (2**64, "expected an integer dtype"),
+        (True, "action True of agent_1 is a bool, expected an integer"),
+        (np.True_, "action True of agent_1 is a bool, expected an integer"),
+        ([0, 0], "actions are no array"),
+        (-1, "action -1 of agent_1 in copy 0; expected one of: 0 "),
+        (99, "action 99 of agent_1 in copy 0; expected one of: 0 "),
+    ],
+)
+def test_an_action_that_is_none_is_refused_and_nothing_moves(
+    game_id: str, preset: str, action: Any, says: str
+) -> None:
+    env = GameEnv({"game": game_id, "preset": preset})
+    env.reset(seed=0)
+    env.step(dict.fromkeys(env.agents, 0))
+    before, agents = env.game.get_state(), list(env.agents)
+    with pytest.raises(mixed_motive.GameError, match=re.escape(says)):
+        env.step({**dict.fromkeys(env.agents, 0), "agent_1": action})
+    assert env.agents == agents
+    np.testing.assert_equal(env.game.get_state(), before)
+
+
+@pytest.mark.parametrize("game_id", list(mixed_motive.GAMES))
+def test_a_step_before_the_first_episode_or_after_the_end_says_what_to_call(game_id: str) -> None:
+    env = GameEnv({"game": game_id, "horizon": 1})
+    actions: dict[str, Any] = dict.fromkeys(env.possible_agents, 0)
+    with pytest.raises(mixed_motive.GameError, match=r"called before reset. Call reset\("):
+        env.step(actions)
+    env.reset(seed=0)
+    env.step(actions)
+    for late, says in ((actions, "no episode is under way"), ({}, "the episode of copy 0 has ended")):
+        with pytest.raises(mixed_motive.GameError, match=rf"{says}.*Call reset\(\) first"):
+            env.step(late)
 
 
 def test_a_game_id_means_the_batched_game_with_its_parameters() -> None:
