@@ -5,6 +5,7 @@ import pytest
 
 import mixed_motive
 from mixed_motive.oracles import ORACLES
+from tests.envs.scenes import CROWDED_HUNT
 
 NUM_STEPS = 500
 
@@ -21,7 +22,6 @@ TINY_CLEANUP = {
     "max_waste": 1,
     "initial_waste": 0,
 }
-CROWDED_HUNT = {"height": 2, "width": 3, "view_radius": 1, "num_stags": 2, "num_hares": 4, "horizon": 9}
 CROWDED_BEAMS = {"num_agents": 40, "height": 12, "width": 12, "horizon": 90, "hit_freeze": 2}
 CROWDED_RIVER = {"river_cells": 20, "orchard_cells": 30, "initial_waste": 20, "max_waste": 20}
 CASES = [
@@ -43,8 +43,8 @@ CASES = [
     ("coingame", "lola", {"num_agents": 20, "height": 2, "view_radius": None, "horizon": 30}),
     ("coingame", "lola", {"num_agents": 3, "height": 4, "width": 7, "view_radius": 6, "horizon": 30}),
     # Agents leave all the time: all of them early, and some in the last step.
-    ("stag_hunt", "lase", {**CROWDED_HUNT, "num_agents": 12, "hunters_needed": 3}),
-    ("stag_hunt", "lase_repository", {**CROWDED_HUNT, "num_agents": 3, "view_radius": None}),
+    ("stag_hunt", "lase", {**CROWDED_HUNT, "horizon": 9, "num_agents": 12, "hunters_needed": 3}),
+    ("stag_hunt", "lase_repository", {**CROWDED_HUNT, "horizon": 9, "num_agents": 3, "view_radius": None}),
     ("cleanup", "ssdg", {**CROWDED_BEAMS, **CROWDED_RIVER, "apple_respawn_probability": 0.7}),
     (
         "cleanup",

@@ -13,14 +13,21 @@ import mixed_motive
 from rllib_lase.rllib.game_copies import GameCopies
 from rllib_lase.rllib.game_env import GameEnv, make_joint_env
 from rllib_lase.rllib.multi_agent_copies import MultiAgentEnvCopies
+from tests.envs.scenes import CROWDED_HUNT
 from tests.rllib.line_env import AGENTS, Line
 
 
-@pytest.mark.parametrize("game_id", list(mixed_motive.GAMES))
+@pytest.mark.parametrize(
+    ("game_id", "params"),
+    [*((game_id, {}) for game_id in mixed_motive.GAMES), ("stag_hunt", {**CROWDED_HUNT, "num_agents": 6})],
+)
 @pytest.mark.parametrize("obs", ["planes", "float32"])
-def test_the_same_seed_and_actions_give_the_batched_games_trajectory(game_id: str, obs: str) -> None:
-    env = GameEnv({"game": game_id, "horizon": 5, "obs": obs})
-    game = mixed_motive.make(game_id, num_envs=1, horizon=5)
+def test_the_same_seed_and_actions_give_the_batched_games_trajectory(
+    game_id: str, params: dict[str, Any], obs: str
+) -> None:
+    env = GameEnv({"game": game_id, "horizon": 5, "obs": obs, **params})
+    game = mixed_motive.make(game_id, num_envs=1, horizon=5, **params)
+    leaving = mixed_ends = 0
     seen, _ = env.reset(seed=9)
     batched = game.reset(9)
     rng = np.random.default_rng(1)
@@ -37,6 +44,8 @@ def test_the_same_seed_and_actions_give_the_batched_games_trajectory(game_id: st
         assert list(rewards) == [game.agent_ids[i] for i in here]
         np.testing.assert_array_equal(list(rewards.values()), step.rewards[0, here])
         cut = bool(step.truncations.any())
+        leaving += bool(step.terminations.any())
+        mixed_ends += cut and bool(step.terminations.any())
         assert terminateds.pop("__all__") == (step.done[0] and not cut)
         assert truncateds == {"__all__": cut}
         np.testing.assert_array_equal(list(terminateds.values()), step.terminations[0, here])
@@ -48,6 +57,7 @@ def test_the_same_seed_and_actions_give_the_batched_games_trajectory(game_id: st
             assert env.agents == []
             seen, _ = env.reset()
         seen = {agent_id: seen[agent_id] for agent_id in env.agents}
+    assert not params or (leaving > 10 and mixed_ends > 0)
 
 
 def test_agents_and_spaces_stand_in_the_games_order() -> None:
