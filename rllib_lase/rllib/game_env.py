@@ -23,6 +23,9 @@ from rllib_lase.rllib.multi_agent_copies import MultiAgentEnvCopies
 from rllib_lase.rllib.parallel_env import make_multi_agent_env
 from rllib_lase.settings import suggestion
 
+# NumPy takes them for 0 and 1 where other actions are integers.
+_BOOLS = frozenset((bool, np.bool_))
+
 EnvLike = str | type[MultiAgentEnv] | Callable[[EnvContext], Any]
 
 
@@ -83,34 +86,42 @@ class GameEnv(MultiAgentEnv):
             `__all__` is terminated.
 
         Raises:
-            mixed_motive.GameError: for a missing or unknown agent, an action out of range, or a step after
-                the end.
+            mixed_motive.GameError: for a missing or unknown agent, an action that is no integer or out of
+                range, or a step before `reset` or after the end. Nothing has changed then.
         """
-        if action_dict.keys() != set(self.agents):
-            raise mixed_motive.GameError(
-                f"{self.game.game_id}: step",
-                [f"actions of {list(action_dict)}, expected one of each agent in the game: {self.agents}"],
-            )
+        # Those who have left do nothing.
+        joint = [action_dict.get(agent_id, 0) for agent_id in self._positions]
+        if action_dict.keys() != set(self.agents) or not _BOOLS.isdisjoint(map(type, joint)):
+            raise mixed_motive.GameError(f"{self.game.game_id}: step", self._call_problems(action_dict))
         acted = {agent_id: i for agent_id, i in self._positions.items() if agent_id in action_dict}
-        actions = np.zeros((1, len(self._positions)), np.int64)
-        for agent_id, i in acted.items():
-            actions[0, i] = action_dict[agent_id]
-        step = self.game.step(actions)
+        step = self.game.step([joint])
         obs = step.obs[0].copy()  # without auto-reset, the last step's is of the old episode, too
-        terminateds: MultiAgentDict = {a: bool(step.terminations[0, i]) for a, i in acted.items()}
+        rewards, leaves, counts = (
+            array.tolist()[0] for array in (step.rewards, step.terminations, step.counts)
+        )
+        terminateds: MultiAgentDict = {agent_id: leaves[i] for agent_id, i in acted.items()}
         done, cut = bool(step.done[0]), bool(step.truncations.any())
         self.agents = [] if done else [agent_id for agent_id in acted if not terminateds[agent_id]]
+        names = self.game.count_names
         return (
             {agent_id: obs[i] for agent_id, i in acted.items()},
-            {agent_id: float(step.rewards[0, i]) for agent_id, i in acted.items()},
+            {agent_id: rewards[i] for agent_id, i in acted.items()},
             {**terminateds, "__all__": done and not cut},
             # Without flags of single agents: where all are set, RLlib's episodes take it for a termination.
             {"__all__": done and cut},
-            {
-                agent_id: dict(zip(self.game.count_names, step.counts[0, i].tolist(), strict=True))
-                for agent_id, i in acted.items()
-            },
+            {agent_id: dict(zip(names, counts[i], strict=True)) for agent_id, i in acted.items()},
         )
+
+    def _call_problems(self, action_dict: MultiAgentDict) -> list[str]:
+        if not self.agents:
+            return ["no episode is under way. Call reset() first."]
+        if action_dict.keys() != set(self.agents):
+            return [f"actions of {list(action_dict)}, expected one of each agent in the game: {self.agents}"]
+        return [
+            f"action {action} of {agent_id} is a bool, expected an integer"
+            for agent_id, action in action_dict.items()
+            if type(action) in _BOOLS
+        ]
 
     def render(self) -> NDArray[np.uint8]:
         """A picture `(H, W, 3)`."""

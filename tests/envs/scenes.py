@@ -3,8 +3,15 @@
 import numpy as np
 
 import mixed_motive
+from benchmarks.games import first_presets
 
 UP, DOWN, LEFT, RIGHT, STAY = range(5)
+
+#: One preset for each rule set of every game.
+RULE_SETS = [(game_id, preset) for game_id in mixed_motive.GAMES for preset in first_presets(game_id)]
+
+#: Parameters of Sequential Stag Hunt with which agents leave all the time under random actions.
+CROWDED_HUNT = {"height": 2, "width": 3, "view_radius": 1, "num_stags": 2, "num_hares": 4}
 
 
 def scene(game_id, positions, objects=(), num_envs=1, seed=0, step=0, **params):

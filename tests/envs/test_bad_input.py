@@ -9,7 +9,7 @@ import pytest
 
 import mixed_motive
 from mixed_motive import GameError, check_params, make
-from tests.envs.scenes import random_actions
+from tests.envs.scenes import RULE_SETS, random_actions
 
 
 @pytest.mark.parametrize(
@@ -177,6 +177,38 @@ def test_an_action_out_of_range_is_named_and_nothing_moves(game, dtype, value):
     ):
         game.step(actions)
     assert_unchanged(game, before)
+
+
+def assert_refused(game, actions, message):
+    before, obs = game.get_state(), game.observe()
+    for _ in range(2):
+        with pytest.raises(GameError, match=message):
+            game.step(actions)
+    np.testing.assert_equal(game.get_state(), before)
+    np.testing.assert_array_equal(game.observe(), obs)
+
+
+@pytest.mark.parametrize(("game_id", "preset"), RULE_SETS)
+def test_an_action_out_of_range_in_one_copy_moves_no_copy_of_any_game(game_id, preset):
+    game = make(game_id, 3, preset)
+    game.reset(seed=0)
+    for actions in random_actions(game, 3):
+        game.step(actions)
+    actions[1, 1] = len(game.action_names)
+    assert_refused(game, actions, f"action {len(game.action_names)} of agent_1 in copy 1")
+
+
+@pytest.mark.parametrize(("game_id", "preset"), RULE_SETS)
+def test_one_copy_that_has_ended_stops_all_copies_of_any_game(game_id, preset):
+    game = make(game_id, 3, preset, auto_reset=False, horizon=4)
+    game.reset(seed=0)
+    actions = np.zeros((3, game.num_agents), int)  # with which nobody leaves early
+    game.step(actions)
+    under_way = game.get_state([0, 2])
+    for _ in range(3):
+        game.step(actions)
+    game.set_state(under_way, [0, 2])
+    assert_refused(game, actions, "the episode of copy 1 has ended")
 
 
 @pytest.mark.parametrize("seed", [-1, 2**64, 1.5, "0", True])

@@ -9,15 +9,32 @@ import pytest
 
 import mixed_motive
 from mixed_motive import GameError
-from tests.envs.scenes import random_actions
+from tests.envs.scenes import RULE_SETS, random_actions
 
+#: Parameters with which random actions shoot, hit, freeze, clean and leave within a few steps.
+LIVELY = {
+    ("cleanup", "ssdg"): {
+        "num_agents": 8,
+        "height": 9,
+        "width": 9,
+        "view_radius": 2,
+        "river_cells": 12,
+        "orchard_cells": 12,
+        "initial_waste": 6,
+        "max_waste": 10,
+        "hit_freeze": 3,
+    },
+    ("harvest", "small"): {"num_agents": 8, "fire_length": 3, "hit_freeze": 3},
+    ("stag_hunt", "lase"): {"height": 3, "width": 3, "view_radius": 1, "num_stags": 1, "num_hares": 2},
+}
 ALL_GAMES = list(mixed_motive.GAMES)
+every_rule_set = pytest.mark.parametrize("rules", RULE_SETS, ids="-".join)
 FIELDS = [field.name for field in dataclasses.fields(mixed_motive.StepBuffers) if field.init]
 
 
-def made(game_id, num_envs=4, **kwargs):
+def made(rules, num_envs=4, **kwargs):
     # Short episodes, so that their ends are inside what is looked at.
-    return mixed_motive.make(game_id, num_envs, horizon=13, **kwargs)
+    return mixed_motive.make(rules[0], num_envs, rules[1], horizon=13, **LIVELY.get(rules, {}), **kwargs)
 
 
 def copied(step):
@@ -36,9 +53,9 @@ def play(game, actions, seed=3):
     return game.reset(seed=seed), [copied(game.step(a)) for a in actions]
 
 
-@pytest.mark.parametrize("game_id", ALL_GAMES)
-def test_results_have_the_promised_shapes_and_dtypes(game_id):
-    game = made(game_id, 5)
+@every_rule_set
+def test_results_have_the_promised_shapes_and_dtypes(rules):
+    game = made(rules, 5)
     n, obs_shape = game.num_agents, game.observation_space.shape
     obs = game.reset(seed=0)
     step = game.step(random_actions(game, 1)[0])
@@ -63,11 +80,11 @@ def test_the_names_of_actions_are_known_before_the_game_is_made(game_id):
         mixed_motive.action_names(game_id, horizon=0)
 
 
-@pytest.mark.parametrize("game_id", ALL_GAMES)
+@every_rule_set
 def test_an_episode_is_truncated_at_the_horizon_or_over_when_all_have_left_and_the_next_one_starts_at_once(
-    game_id,
+    rules,
 ):
-    game = made(game_id)
+    game = made(rules)
     game.reset(seed=3)
     age, episode = np.zeros(4, int), np.zeros(4, int)
     for actions in random_actions(game, 40):
@@ -85,28 +102,28 @@ def test_an_episode_is_truncated_at_the_horizon_or_over_when_all_have_left_and_t
     assert episode.min() >= 3
 
 
-@pytest.mark.parametrize("game_id", ALL_GAMES)
-def test_the_same_seed_gives_the_same_trajectory_and_another_seed_another_one(game_id):
-    game = made(game_id)
+@every_rule_set
+def test_the_same_seed_gives_the_same_trajectory_and_another_seed_another_one(rules):
+    game = made(rules)
     actions = random_actions(game, 30)
     obs, steps = play(game, actions)
-    again_obs, again = play(made(game_id), actions)
+    again_obs, again = play(made(rules), actions)
     np.testing.assert_array_equal(obs, again_obs)
     for first, second in zip(steps, again, strict=True):
         assert_same(first, second)
-    if game_id in ("cleanup", "snowdrift"):
-        other, _ = play(made(game_id), actions, seed=4)
+    if rules[0] in ("cleanup", "snowdrift"):
+        other, _ = play(made(rules), actions, seed=4)
         assert (obs != other).any()
 
 
-@pytest.mark.parametrize("game_id", ALL_GAMES)
+@every_rule_set
 @pytest.mark.parametrize("split", [1, 3])
-def test_a_copy_does_not_depend_on_the_batch_that_it_is_in(game_id, split):
-    actions = random_actions(made(game_id, 8), 40)
-    whole_obs, whole = play(made(game_id, 8), actions)
+def test_a_copy_does_not_depend_on_the_batch_that_it_is_in(rules, split):
+    actions = random_actions(made(rules, 8), 40)
+    whole_obs, whole = play(made(rules, 8), actions)
     for first in range(0, 8, split):
         part = slice(first, min(first + split, 8))
-        game = made(game_id, part.stop - first, first_env_index=first)
+        game = made(rules, part.stop - first, first_env_index=first)
         obs, steps = play(game, actions[:, part])
         np.testing.assert_array_equal(obs, whole_obs[part])
         for own, all_copies in zip(steps, whole, strict=True):
@@ -137,25 +154,25 @@ def test_games_that_never_had_a_seed_differ():
     assert (first != second).any()
 
 
-@pytest.mark.parametrize("game_id", ALL_GAMES)
+@every_rule_set
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.int64, np.uint64])
-def test_actions_of_any_integer_dtype_mean_the_same(game_id, dtype):
-    actions = random_actions(made(game_id), 3)
-    _, expected = play(made(game_id), actions)
-    _, found = play(made(game_id), actions.astype(dtype))
-    _, lists = play(made(game_id), actions.tolist())
+def test_actions_of_any_integer_dtype_mean_the_same(rules, dtype):
+    actions = random_actions(made(rules), 3)
+    _, expected = play(made(rules), actions)
+    _, found = play(made(rules), actions.astype(dtype))
+    _, lists = play(made(rules), actions.tolist())
     # Neither contiguous nor writeable.
     odd = np.asfortranarray(actions.astype(dtype))
     odd.setflags(write=False)
-    _, strided = play(made(game_id), odd)
+    _, strided = play(made(rules), odd)
     for first, *others in zip(expected, found, lists, strided, strict=True):
         for other in others:
             assert_same(first, other)
 
 
-@pytest.mark.parametrize("game_id", ALL_GAMES)
-def test_a_state_continues_to_the_bit_wherever_it_is_put(game_id):
-    game = made(game_id, 6)
+@every_rule_set
+def test_a_state_continues_to_the_bit_wherever_it_is_put(rules):
+    game = made(rules, 6)
     actions = random_actions(game, 60)
     game.reset(seed=1)
     for a in actions[:20]:
@@ -165,7 +182,7 @@ def test_a_state_continues_to_the_bit_wherever_it_is_put(game_id):
 
     game.set_state(state)
     again = [copied(game.step(a)) for a in actions[20:]]
-    other = made(game_id, 6, first_env_index=100)
+    other = made(rules, 6, first_env_index=100)
     other.set_state(state)  # never reset
     elsewhere = [copied(other.step(a)) for a in actions[20:]]
     for first, second, third in zip(expected, again, elsewhere, strict=True):
@@ -173,41 +190,48 @@ def test_a_state_continues_to_the_bit_wherever_it_is_put(game_id):
         assert_same(first, third)
 
 
-@pytest.mark.parametrize("game_id", ALL_GAMES)
-def test_a_copy_branches_into_other_places_of_the_batch_and_the_rest_is_untouched(game_id):
-    game = made(game_id, 6)
-    actions = random_actions(game, 40)
+@every_rule_set
+def test_a_copy_branches_into_other_places_of_the_batch_and_the_rest_is_untouched(rules):
+    game, twin = made(rules, 6), made(rules, 6)
+    actions = random_actions(game, 46)
     game.reset(seed=1)
-    for a in actions[:10]:
+    twin.reset(seed=1)
+    for a in actions[:16]:
         game.step(a)
-    untouched = game.get_state([0, 2, 4])
-    branch = game.get_state([2, 2])
+        twin.step(a)
+    rest = [0, 2, 3, 4]
+    branch = game.get_state([4, 4])
+    # Copies that must not take each other's.
+    assert all(game.get_state(rest)[name].any() for name in ("frozen", "beams") if name in branch)
     game.set_state(branch, [1, 5])
-    for name, array in game.get_state(np.array([0, 2, 4])).items():
-        np.testing.assert_array_equal(array, untouched[name])
-    np.testing.assert_array_equal(game.observe()[1], game.observe()[2])
-    for a in actions[10:]:
-        a[[1, 5]] = a[2]
-        step = game.step(a)
+    np.testing.assert_equal(game.get_state(np.array(rest)), twin.get_state(rest))
+    np.testing.assert_equal(game.get_state([1, 5]), branch)
+    np.testing.assert_array_equal(game.observe()[1], game.observe()[4])
+    for a in actions[16:]:
+        a[[1, 5]] = a[4]
+        step, apart = game.step(a), twin.step(a)
         for name in FIELDS:
-            array = getattr(step, name)
-            if name != "final_obs" or step.done[2]:
-                np.testing.assert_array_equal(array[1], array[2])
-                np.testing.assert_array_equal(array[5], array[2])
+            array, expected = getattr(step, name), getattr(apart, name)
+            for b in rest:
+                if name != "final_obs" or step.done[b]:
+                    np.testing.assert_array_equal(array[b], expected[b], err_msg=name)
+            if name != "final_obs" or step.done[4]:
+                np.testing.assert_array_equal(array[1], array[4], err_msg=name)
+                np.testing.assert_array_equal(array[5], array[4], err_msg=name)
 
 
-@pytest.mark.parametrize("game_id", ALL_GAMES)
-def test_observe_repeats_what_the_last_step_showed(game_id):
-    game = made(game_id)
+@every_rule_set
+def test_observe_repeats_what_the_last_step_showed(rules):
+    game = made(rules)
     np.testing.assert_array_equal(game.reset(seed=0), game.observe())
     for a in random_actions(game, 15):
         step = game.step(a)
         np.testing.assert_array_equal(step.obs, game.observe())
 
 
-@pytest.mark.parametrize("game_id", ALL_GAMES)
-def test_a_step_writes_everything_into_the_arrays_of_the_caller(game_id):
-    game = made(game_id)
+@every_rule_set
+def test_a_step_writes_everything_into_the_arrays_of_the_caller(rules):
+    game = made(rules)
     actions = random_actions(game, 20)
     _, expected = play(game, actions)
     # Rows of arrays with a leading time axis, full of garbage.
@@ -225,7 +249,7 @@ def test_a_step_writes_everything_into_the_arrays_of_the_caller(game_id):
 
 
 def test_results_without_own_arrays_stay_valid_until_the_next_call_only():
-    game = made("ipd")
+    game = made(("ipd", "lase"))
     game.reset(seed=0)
     first = game.step(np.zeros((4, 2), int))
     assert game.step(np.ones((4, 2), int)) is first
@@ -249,10 +273,10 @@ def test_without_auto_reset_the_final_state_stays_until_the_reset():
     np.testing.assert_array_equal(final_obs, game.observe())
 
 
-@pytest.mark.parametrize("game_id", ALL_GAMES)
+@every_rule_set
 @pytest.mark.parametrize("copy", [copy.deepcopy, lambda game: pickle.loads(pickle.dumps(game))])
-def test_pickles_and_deep_copies_go_on_to_the_bit(game_id, copy):
-    game = made(game_id, first_env_index=7)
+def test_pickles_and_deep_copies_go_on_to_the_bit(rules, copy):
+    game = made(rules, first_env_index=7)
     copy(game).reset(seed=0)  # also before the first reset
     actions = random_actions(game, 30)
     game.reset(seed=1)

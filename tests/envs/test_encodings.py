@@ -8,13 +8,19 @@ import pytest
 import mixed_motive
 from mixed_motive import GameError
 from mixed_motive.rendering.palette import palette
-from tests.envs.scenes import LEFT, STAY, act, random_actions, scene
+from tests.envs.scenes import LEFT, RULE_SETS, STAY, act, random_actions, scene
 
+ON_A_MAP = [
+    (game_id, preset)
+    for game_id, preset in RULE_SETS
+    if "rgb" in mixed_motive.GAMES[game_id].game_class(preset).encodings
+]
 WASTE, APPLE, OUTSIDE, FIRST_AGENT = 1, 2, 3, 4
 
 
-def test_planes_and_float32_have_the_same_values():
-    games = [mixed_motive.make("cleanup", 3, obs=obs, horizon=5) for obs in ("planes", "float32")]
+@pytest.mark.parametrize(("game_id", "preset"), RULE_SETS)
+def test_planes_and_float32_have_the_same_values(game_id, preset):
+    games = [mixed_motive.make(game_id, 3, preset, obs=obs, horizon=5) for obs in ("planes", "float32")]
     bits, floats = (game.reset(seed=1) for game in games)
     for actions in random_actions(games[0], 12):
         np.testing.assert_array_equal(bits, floats)
@@ -26,10 +32,11 @@ def test_planes_and_float32_have_the_same_values():
     np.testing.assert_array_equal(games[1].observe(), floats)
 
 
-def test_each_class_is_one_colour():
-    games = [mixed_motive.make("cleanup", 3, obs=obs, horizon=5) for obs in ("code", "rgb")]
+@pytest.mark.parametrize(("game_id", "preset"), ON_A_MAP)
+def test_each_class_is_one_colour(game_id, preset):
+    games = [mixed_motive.make(game_id, 3, preset, obs=obs, horizon=5) for obs in ("code", "rgb")]
     classes, pixels = (game.reset(seed=1) for game in games)
-    colours = palette(("waste", "apple"), 4)
+    colours = palette(games[0].object_names, games[0].num_agents)
     assert len(np.unique(colours, axis=0)) == len(colours) == len(games[0].class_names)
     for actions in random_actions(games[0], 12):
         np.testing.assert_array_equal(colours[classes], pixels)

@@ -16,7 +16,7 @@ from pettingzoo.test import (
 import mixed_motive
 from mixed_motive import GameError
 from mixed_motive.pettingzoo_env import MixedMotiveParallelEnv
-from tests.envs.scenes import random_actions
+from tests.envs.scenes import CROWDED_HUNT, random_actions
 
 PRESETS = [(game_id, preset) for game_id, spec in mixed_motive.GAMES.items() for preset in spec.presets]
 HAS_PYGAME = importlib.util.find_spec("pygame") is not None
@@ -59,19 +59,23 @@ def test_the_render_check_of_pettingzoo_passes(game_id, preset, monkeypatch):
     render_test(faces(game_id, preset).raw_env)
 
 
-@pytest.mark.parametrize("game_id", list(mixed_motive.GAMES))
-def test_the_trajectory_is_that_of_the_batched_game(game_id):
-    game = mixed_motive.make(game_id, 3, horizon=11)
-    env = mixed_motive.parallel_env(game_id, max_cycles=11, first_env_index=2)
+@pytest.mark.parametrize(
+    ("game_id", "params"),
+    [*((game_id, {}) for game_id in mixed_motive.GAMES), ("stag_hunt", {**CROWDED_HUNT, "num_agents": 6})],
+)
+def test_the_trajectory_is_that_of_the_batched_game(game_id, params):
+    game = mixed_motive.make(game_id, 3, horizon=11, **params)
+    env = mixed_motive.parallel_env(game_id, max_cycles=11, first_env_index=2, **params)
     obs, (env_obs, infos) = game.reset(seed=5), env.reset(seed=5)
     assert infos == {agent_id: {} for agent_id in game.agent_ids}
-    ended = False
+    ended, steps_after_a_leave = False, 0
     for actions in random_actions(game, 40):
         for agent_id in env.agents:
             np.testing.assert_array_equal(env_obs[agent_id], obs[2, game.agent_ids.index(agent_id)])
         step = game.step(actions)
         acting = {a: i for i, a in enumerate(game.agent_ids) if step.active[2, i]}
         assert env.agents == list(acting)
+        steps_after_a_leave += len(acting) < game.num_agents
         env_obs, rewards, terminations, truncations, infos = env.step(
             {agent_id: actions[2, i] for agent_id, i in acting.items()}
         )
@@ -88,6 +92,7 @@ def test_the_trajectory_is_that_of_the_batched_game(game_id):
             assert env.agents == []
             env_obs, _ = env.reset()
     assert ended
+    assert not params or steps_after_a_leave > 10
 
 
 @pytest.mark.parametrize("game_id", list(mixed_motive.GAMES))

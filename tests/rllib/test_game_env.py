@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+import re
 from typing import Any
 
 import numpy as np
@@ -11,14 +13,21 @@ import mixed_motive
 from rllib_lase.rllib.game_copies import GameCopies
 from rllib_lase.rllib.game_env import GameEnv, make_joint_env
 from rllib_lase.rllib.multi_agent_copies import MultiAgentEnvCopies
+from tests.envs.scenes import CROWDED_HUNT
 from tests.rllib.line_env import AGENTS, Line
 
 
-@pytest.mark.parametrize("game_id", list(mixed_motive.GAMES))
+@pytest.mark.parametrize(
+    ("game_id", "params"),
+    [*((game_id, {}) for game_id in mixed_motive.GAMES), ("stag_hunt", {**CROWDED_HUNT, "num_agents": 6})],
+)
 @pytest.mark.parametrize("obs", ["planes", "float32"])
-def test_the_same_seed_and_actions_give_the_batched_games_trajectory(game_id: str, obs: str) -> None:
-    env = GameEnv({"game": game_id, "horizon": 5, "obs": obs})
-    game = mixed_motive.make(game_id, num_envs=1, horizon=5)
+def test_the_same_seed_and_actions_give_the_batched_games_trajectory(
+    game_id: str, params: dict[str, Any], obs: str
+) -> None:
+    env = GameEnv({"game": game_id, "horizon": 5, "obs": obs, **params})
+    game = mixed_motive.make(game_id, num_envs=1, horizon=5, **params)
+    leaving = mixed_ends = 0
     seen, _ = env.reset(seed=9)
     batched = game.reset(9)
     rng = np.random.default_rng(1)
@@ -35,6 +44,8 @@ def test_the_same_seed_and_actions_give_the_batched_games_trajectory(game_id: st
         assert list(rewards) == [game.agent_ids[i] for i in here]
         np.testing.assert_array_equal(list(rewards.values()), step.rewards[0, here])
         cut = bool(step.truncations.any())
+        leaving += bool(step.terminations.any())
+        mixed_ends += cut and bool(step.terminations.any())
         assert terminateds.pop("__all__") == (step.done[0] and not cut)
         assert truncateds == {"__all__": cut}
         np.testing.assert_array_equal(list(terminateds.values()), step.terminations[0, here])
@@ -46,6 +57,7 @@ def test_the_same_seed_and_actions_give_the_batched_games_trajectory(game_id: st
             assert env.agents == []
             seen, _ = env.reset()
         seen = {agent_id: seen[agent_id] for agent_id in env.agents}
+    assert not params or (leaving > 10 and mixed_ends > 0)
 
 
 def test_agents_and_spaces_stand_in_the_games_order() -> None:
@@ -68,7 +80,7 @@ class Leaving:
         self.time = 0
         return np.zeros((1, 2, 5), np.uint8)
 
-    def step(self, actions: np.ndarray) -> mixed_motive.StepBuffers:
+    def step(self, actions: list[list[int]]) -> mixed_motive.StepBuffers:
         self.time += 1
         out = mixed_motive.make("ipd", num_envs=1).new_buffers()
         out.terminations[0] = [self.time == 1, self.time == 2 and self.both]
@@ -111,6 +123,51 @@ def test_a_missing_agent_is_named() -> None:
     env.reset(seed=0)
     with pytest.raises(mixed_motive.GameError, match=r"actions of \['agent_0'\], expected one of each agent"):
         env.step({"agent_0": 0})
+
+
+@pytest.mark.parametrize(
+    ("game_id", "preset"),
+    [("ipd", "lase"), ("cleanup", "lase"), ("harvest", "ssdg"), ("stag_hunt", "lase"), ("matrix", "chicken")],
+)
+@pytest.mark.parametrize(
+    ("action", "says"),
+    [
+        (0.7, "dtype float64, expected an integer dtype"),
+        (math.nan, "dtype float64, expected an integer dtype"),
+        ("1", "dtype <U21, expected an integer dtype"),
+        (None, "dtype object, expected an integer dtype"),
+        (2**64, "expected an integer dtype"),
+        (True, "action True of agent_1 is a bool, expected an integer"),
+        (np.True_, "action True of agent_1 is a bool, expected an integer"),
+        ([0, 0], "actions are no array"),
+        (-1, "action -1 of agent_1 in copy 0; expected one of: 0 "),
+        (99, "action 99 of agent_1 in copy 0; expected one of: 0 "),
+    ],
+)
+def test_an_action_that_is_none_is_refused_and_nothing_moves(
+    game_id: str, preset: str, action: Any, says: str
+) -> None:
+    env = GameEnv({"game": game_id, "preset": preset})
+    env.reset(seed=0)
+    env.step(dict.fromkeys(env.agents, 0))
+    before, agents = env.game.get_state(), list(env.agents)
+    with pytest.raises(mixed_motive.GameError, match=re.escape(says)):
+        env.step({**dict.fromkeys(env.agents, 0), "agent_1": action})
+    assert env.agents == agents
+    np.testing.assert_equal(env.game.get_state(), before)
+
+
+@pytest.mark.parametrize("game_id", list(mixed_motive.GAMES))
+def test_a_step_before_the_first_episode_or_after_the_end_says_what_to_call(game_id: str) -> None:
+    env = GameEnv({"game": game_id, "horizon": 1})
+    actions: dict[str, Any] = dict.fromkeys(env.possible_agents, 0)
+    with pytest.raises(mixed_motive.GameError, match=r"called before reset. Call reset\("):
+        env.step(actions)
+    env.reset(seed=0)
+    env.step(actions)
+    for late, says in ((actions, "no episode is under way"), ({}, "the episode of copy 0 has ended")):
+        with pytest.raises(mixed_motive.GameError, match=rf"{says}.*Call reset\(\) first"):
+            env.step(late)
 
 
 def test_a_game_id_means_the_batched_game_with_its_parameters() -> None:
