@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
 import numbers
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, get_type_hints
+
+from mixed_motive.errors import shown
 
 __all__ = ["GameParams", "GridParams", "Rule", "closest", "expected_values", "param", "read_params"]
 
 
 def param(doc: str, minimum: float | None = None, maximum: float | None = None) -> Any:
-    """A dataclass field with its meaning and its inclusive range; its value always comes from a preset."""
+    """A dataclass field with its meaning and its inclusive range; its value always comes from a preset.
+
+    Numbers must have a range, of which the kernels' int32 and float32 hold all; only True or False has none.
+    """
     return dataclasses.field(metadata={"doc": doc, "minimum": minimum, "maximum": maximum})
 
 
@@ -104,8 +108,9 @@ def read_params(
             wrong.add(name)
             del values[name]
             problems.append(
-                f"{name}={value!r} ({type(value).__name__}): expected {expected_values(hints[name], meta)}: "
-                f"{meta['doc']}. Preset {preset_name!r} has {name}={getattr(preset, name)!r}."
+                f"{name}={shown(value)} ({type(value).__name__}): "
+                f"expected {expected_values(hints[name], meta)}: {meta['doc']}. "
+                f"Preset {preset_name!r} has {name}={getattr(preset, name)!r}."
             )
     params = dataclasses.replace(preset, **values)
     for rule in params.rules:
@@ -126,7 +131,7 @@ def _unknown_parameter(name: str, presets: Mapping[str, GameParams], preset_name
     return f"unknown parameter {name!r}{closest(meant, fields)} Known here: {', '.join(sorted(fields))}."
 
 
-def _read_value(value: object, hint: Any, limits: Mapping[str, Any]) -> tuple[Any, bool]:
+def _read_value(value: Any, hint: Any, limits: Mapping[str, Any]) -> tuple[Any, bool]:
     """The value as a plain Python one, and whether it has the right type and lies in its range."""
     if hint is bool:
         is_bool = isinstance(value, bool) or type(value).__name__ in ("bool", "bool_")
@@ -135,28 +140,21 @@ def _read_value(value: object, hint: Any, limits: Mapping[str, Any]) -> tuple[An
         return None, hint == (int | None)
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         return value, False
-    if hint is float:
-        number: float = float(value)
-        if not math.isfinite(number):
-            return value, False
-    else:
-        if not isinstance(value, numbers.Integral):
-            return value, False
-        number = int(value)
-    low, high = limits["minimum"], limits["maximum"]
-    return number, (low is None or number >= low) and (high is None or number <= high)
+    if hint is not float and not isinstance(value, numbers.Integral):
+        return value, False
+    # Compared before it is converted: a huge integer is no float. NaN fits no range.
+    if not limits["minimum"] <= value <= limits["maximum"]:
+        return value, False
+    return float(value) if hint is float else int(value), True
 
 
 def expected_values(hint: Any, limits: Mapping[str, Any]) -> str:
     """What a field's type hint and metadata allow, in words."""
-    kind = {bool: "True or False", int: "an integer", float: "a finite number"}.get(
-        hint, "an integer or None"
-    )
-    low, high = limits["minimum"], limits["maximum"]
-    if low is not None and high is not None:
-        return f"{kind} in [{_shown(low)}, {_shown(high)}]"
-    return kind if low is None else f"{kind} of at least {_shown(low)}"
+    if hint is bool:
+        return "True or False"
+    kind = {int: "an integer", float: "a finite number"}.get(hint, "an integer or None")
+    return f"{kind} in [{_bound(limits['minimum'])}, {_bound(limits['maximum'])}]"
 
 
-def _shown(bound: float) -> str:
+def _bound(bound: float) -> str:
     return str(int(bound)) if bound == int(bound) else str(bound)

@@ -82,9 +82,9 @@ class BeamCleanupParams(BeamParams):
     stream_cells: int = param("cells of the river without waste, which make its share smaller", 0, 2**16)
     orchard_cells: int = param("cells on which apples grow", 1, 2**16)
     clean_length: int = param("cells that each ray of a cleaning beam reaches", 1, 64)
-    initial_waste: int = param("waste in the river at the start", 0)
-    max_waste: int = param("no waste appears while this many lie in the river", 0)
-    waste_delay: int = param("steps at the start of an episode in which no waste appears", 0)
+    initial_waste: int = param("waste in the river at the start", 0, 2**16)
+    max_waste: int = param("no waste appears while this many lie in the river", 0, 2**16)
+    waste_delay: int = param("steps at the start of an episode in which no waste appears", 0, 2**31 - 1)
     waste_spawn_probability: float = param("chance of one new waste in a step", 0, 1)
     try_every_cell: bool = param("whether that chance is tried on each clean cell until one passes")
     apple_respawn_probability: float = param(

@@ -1,0 +1,71 @@
+"""Parameters at and beyond their limits: each number has a range, all of which a kernel can play."""
+
+import dataclasses
+from typing import get_type_hints
+
+import numpy as np
+import pytest
+
+import mixed_motive
+from mixed_motive import GameError, check_params, make
+
+PRESETS = [(game_id, preset) for game_id, spec in mixed_motive.GAMES.items() for preset in spec.presets]
+
+
+def fields_with_ranges():
+    """Game, preset, and name, type and metadata of each of its numbers."""
+    for game_id, preset in PRESETS:
+        params = mixed_motive.GAMES[game_id].presets[preset]
+        hints = get_type_hints(type(params))
+        for field in dataclasses.fields(params):
+            if hints[field.name] is not bool:
+                yield game_id, preset, field.name, hints[field.name], field.metadata
+
+
+def test_every_number_has_a_lowest_and_a_highest_value():
+    unbounded = [
+        (game_id, name)
+        for game_id, _, name, _, limits in fields_with_ranges()
+        if limits["minimum"] is None or limits["maximum"] is None
+    ]
+    assert unbounded == []
+
+
+@pytest.mark.parametrize(("game_id", "preset"), PRESETS)
+def test_a_game_plays_with_every_number_at_either_end_of_its_range(game_id, preset):
+    played = 0
+    for of_game, of_preset, name, _, limits in fields_with_ranges():
+        if (of_game, of_preset) != (game_id, preset):
+            continue
+        for value in {int(limits["minimum"]), int(limits["maximum"])}:
+            if check_params(game_id, preset, **{name: value}):
+                continue  # a rule between parameters, e.g. more piles than cells
+            game = make(game_id, 2, preset, **{name: value})
+            game.reset(seed=0)
+            for _ in range(3):
+                out = game.step(np.ones((2, game.num_agents), int))
+                assert np.isfinite(out.rewards).all()
+            played += 1
+    assert played >= 4
+
+
+@pytest.mark.parametrize(
+    ("game_id", "preset", "params", "found"),
+    [
+        ("matrix", None, {"R": 1e39}, "R=1e+39 (float): expected a finite number in [-1000000, 1000000]"),
+        ("matrix", None, {"P": -1e39}, "P=-1e+39 (float)"),
+        ("matrix", None, {"T": 10**400}, "T=an integer of 1329 bits (int)"),
+        ("matrix", None, {"horizon": 10**5000}, "horizon=an integer of 16610 bits (int)"),
+        ("snowdrift", None, {"removal_benefit": 1e39}, "removal_benefit=1e+39"),
+        ("cleanup", "ssdg", {"waste_delay": 2**70}, "expected an integer in [0, 2147483647]"),
+        ("cleanup", None, {"max_waste": 10**5000}, "max_waste=an integer of"),
+        ("snowdrift", None, {"num_piles": 10**5000}, "num_piles=an integer of"),
+        ("cleanup", None, {"height": np.zeros((50, 50))}, "... (ndarray): expected an integer"),
+    ],
+)
+def test_a_value_of_any_size_is_refused_in_one_short_sentence(game_id, preset, params, found):
+    with pytest.raises(GameError) as caught:
+        make(game_id, preset=preset, **params)
+    (problem,) = caught.value.problems
+    assert found in problem
+    assert len(problem) < 400
