@@ -131,7 +131,7 @@ def _unknown_parameter(name: str, presets: Mapping[str, GameParams], preset_name
     return f"unknown parameter {name!r}{closest(meant, fields)} Known here: {', '.join(sorted(fields))}."
 
 
-def _read_value(value: Any, hint: Any, limits: Mapping[str, Any]) -> tuple[Any, bool]:
+def _read_value(value: object, hint: Any, limits: Mapping[str, Any]) -> tuple[Any, bool]:
     """The value as a plain Python one, and whether it has the right type and lies in its range."""
     if hint is bool:
         is_bool = isinstance(value, bool) or type(value).__name__ in ("bool", "bool_")
@@ -143,9 +143,10 @@ def _read_value(value: Any, hint: Any, limits: Mapping[str, Any]) -> tuple[Any, 
     if hint is not float and not isinstance(value, numbers.Integral):
         return value, False
     # Compared before it is converted: a huge integer is no float. NaN fits no range.
-    if not limits["minimum"] <= value <= limits["maximum"]:
+    number: Any = value
+    if not limits["minimum"] <= number <= limits["maximum"]:
         return value, False
-    return float(value) if hint is float else int(value), True
+    return float(number) if hint is float else int(number), True
 
 
 def expected_values(hint: Any, limits: Mapping[str, Any]) -> str:

@@ -6,11 +6,11 @@ import dataclasses
 import operator
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeGuard
 
 from mixed_motive.base import BatchedGame
 from mixed_motive.encodings import ENCODINGS
-from mixed_motive.errors import GameError
+from mixed_motive.errors import GameError, shown
 from mixed_motive.games import (
     beam_cleanup,
     cleanup,
@@ -27,7 +27,7 @@ from mixed_motive.params import GameParams, closest, read_params
 __all__ = ["GAMES", "GameSpec", "action_names", "check_make", "check_params", "make"]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class GameSpec:
     """One entry of `GAMES`.
 
@@ -41,8 +41,8 @@ class GameSpec:
 
     game_id: str
     title: str
-    presets: Mapping[str, GameParams] = dataclasses.field(repr=False)
-    classes: Mapping[type[GameParams], type[BatchedGame]] = dataclasses.field(repr=False)
+    presets: Mapping[str, GameParams]
+    classes: Mapping[type[GameParams], type[BatchedGame]]
 
     @property
     def default_preset(self) -> str:
@@ -52,6 +52,9 @@ class GameSpec:
     def game_class(self, preset: str) -> type[BatchedGame]:
         """The batched class that plays a preset."""
         return self.classes[type(self.presets[preset])]
+
+    def __repr__(self) -> str:
+        return f"<GameSpec {self.game_id!r}, {self.title}, presets: {', '.join(self.presets)}>"
 
 
 _MATRIX: Mapping[type[GameParams], type[BatchedGame]] = MappingProxyType(
@@ -143,7 +146,7 @@ def action_names(game_id: str, preset: str | None = None, **params: object) -> t
     """
     values, problems = _read(game_id, preset, params)
     if problems or values is None:
-        raise GameError(f"no actions of {game_id!r}", problems)
+        raise GameError(f"no actions of {shown(game_id)}", problems)
     game_class = GAMES[game_id].classes[type(values)]
     unmade = game_class.__new__(game_class)  # the names depend on the parameters alone
     unmade.params = values
@@ -163,18 +166,19 @@ def check_make(
 ) -> list[str]:
     """Everything that `make` would refuse, see there; an empty list if it would make the game."""
     problems = check_params(game_id, preset, **params)
-    problems += _count_problem("num_envs", num_envs, 1, "copies stepped together")
-    problems += _count_problem("first_env_index", first_env_index, 0, "env index of the first copy")
+    counts = _count_problem("num_envs", num_envs, 1, "copies stepped together")
+    counts += _count_problem("first_env_index", first_env_index, 0, "env index of the first copy")
+    problems += counts or _last_index_problem(first_env_index, num_envs)
     problems += _count_problem("num_threads", num_threads, 1, "threads that step the batch")
-    if obs not in ENCODINGS:
-        problems.append(f"obs={obs!r}{closest(obs, ENCODINGS)} Known: {', '.join(ENCODINGS)}.")
-    elif game_id in GAMES and (preset is None or preset in GAMES[game_id].presets):
+    if not isinstance(obs, str) or obs not in ENCODINGS:
+        problems.append(f"obs={shown(obs)}{closest(obs, ENCODINGS)} Known: {', '.join(ENCODINGS)}.")
+    elif _is_known(game_id, GAMES) and (preset is None or _is_known(preset, GAMES[game_id].presets)):
         spec = GAMES[game_id]
         known = spec.game_class(spec.default_preset if preset is None else preset).encodings
         if obs not in known:
             problems.append(f"obs={obs!r}: {game_id} has no cells; expected one of: {', '.join(known)}")
     if not isinstance(auto_reset, bool):
-        problems.append(f"auto_reset={auto_reset!r}: expected True or False")
+        problems.append(f"auto_reset={shown(auto_reset)}: expected True or False")
     return problems
 
 
@@ -225,36 +229,56 @@ def make(
     )
     values, _ = _read(game_id, preset, params)
     if problems or values is None:
-        raise GameError(f"cannot make {game_id!r}", problems)
+        raise GameError(f"cannot make {shown(game_id)}", problems)
     spec = GAMES[game_id]
     preset = spec.default_preset if preset is None else preset
-    return spec.game_class(preset)(
-        game_id,
-        preset,
-        values,
-        operator.index(num_envs),
-        operator.index(first_env_index),
-        auto_reset,
-        obs,
-        operator.index(num_threads),
-    )
+    game_class = spec.game_class(preset)
+    first, threads = operator.index(first_env_index), operator.index(num_threads)
+
+    def of_size(copies: int) -> BatchedGame:
+        return game_class(game_id, preset, values, copies, first, auto_reset, obs, threads)
+
+    num_envs = operator.index(num_envs)
+    try:
+        return of_size(num_envs)
+    except (MemoryError, ValueError) as error:  # NumPy raises the latter for sizes that no address reaches
+        each = sum(array.nbytes for array in of_size(1).new_buffers().arrays)
+        found = f"num_envs={num_envs}: no memory for so many copies, whose results of one step take "
+        cure = f"{each * num_envs:,} bytes, {each:,} each. Lower num_envs."
+        raise GameError(f"cannot make {game_id!r}", [found + cure]) from error
 
 
 def _read(
     game_id: object, preset: object, params: Mapping[str, object]
 ) -> tuple[GameParams | None, list[str]]:
-    if not isinstance(game_id, str) or game_id not in GAMES:
-        return None, [f"unknown game {game_id!r}{closest(game_id, GAMES)} Known games: {', '.join(GAMES)}."]
+    if not _is_known(game_id, GAMES):
+        hint = closest(game_id, GAMES)
+        return None, [f"unknown game {shown(game_id)}{hint} Known games: {', '.join(GAMES)}."]
     spec = GAMES[game_id]
     if preset is None:
         preset = spec.default_preset
-    if isinstance(preset, str) and preset in spec.presets:
+    if _is_known(preset, spec.presets):
         return read_params(spec.presets, preset, params)
-    unknown = (
-        f"unknown preset {preset!r}{closest(preset, spec.presets)} {game_id} has: {', '.join(spec.presets)}."
-    )
+    elsewhere = [other for other, its in GAMES.items() if _is_known(preset, its.presets)]
+    hint = f", which is one of {', '.join(elsewhere)}." if elsewhere else closest(preset, spec.presets)
+    unknown = f"unknown preset {shown(preset)}{hint} {game_id} has: {', '.join(spec.presets)}."
     base = spec.default_preset
     return None, [unknown, *read_params(spec.presets, base, params)[1]]
+
+
+def _is_known(name: object, known: Mapping[str, Any]) -> TypeGuard[str]:
+    """Whether it is one of the names; what cannot be hashed is none."""
+    return isinstance(name, str) and name in known
+
+
+def _last_index_problem(first_env_index: Any, copies: Any) -> list[str]:
+    first, num_envs = operator.index(first_env_index), operator.index(copies)
+    if first + num_envs < 2**63:
+        return []
+    return [
+        f"first_env_index={first} with num_envs={num_envs}: the last copy's env index would be "
+        f"{first + num_envs - 1}; expected at most 2**63 - 2. Lower first_env_index."
+    ]
 
 
 def _count_problem(name: str, value: object, minimum: int, meaning: str) -> list[str]:
@@ -266,6 +290,6 @@ def _count_problem(name: str, value: object, minimum: int, meaning: str) -> list
         return []
     hint = " A preset is named by preset=..." if name == "num_envs" and isinstance(value, str) else ""
     return [
-        f"{name}={value!r} ({type(value).__name__}): expected an integer of at least {minimum}: "
+        f"{name}={shown(value)} ({type(value).__name__}): expected an integer in [{minimum}, 2**63): "
         f"{meaning}.{hint}"
     ]

@@ -69,3 +69,47 @@ def test_a_value_of_any_size_is_refused_in_one_short_sentence(game_id, preset, p
     (problem,) = caught.value.problems
     assert found in problem
     assert len(problem) < 400
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        ({"obs": ["planes"]}, "obs=['planes']. Known: planes, code"),
+        ({"preset": ["lase"]}, "unknown preset ['lase']. cleanup has: lase"),
+        ({"game_id": ["cleanup"]}, "unknown game ['cleanup']. Known games: cleanup"),
+        ({"game_id": {}}, "unknown game {}. Known games: cleanup"),
+        ({"num_envs": 2**63}, "num_envs=9223372036854775808 (int): expected an integer in [1, 2**63)"),
+        ({"num_envs": 10**5000}, "num_envs=an integer of 16610 bits (int)"),
+        ({"auto_reset": np.ones(3)}, "auto_reset=array([1., 1., 1.]): expected True or False"),
+    ],
+)
+def test_what_is_no_name_and_no_number_is_refused_as_one_that_is_unknown(arguments, found):
+    with pytest.raises(GameError) as caught:
+        make(**{"game_id": "cleanup", **arguments})
+    (problem,) = caught.value.problems
+    assert problem.startswith(found)
+
+
+def test_the_last_copy_has_an_env_index_too():
+    with pytest.raises(GameError, match=r"the last copy's env index would be 9223372036854775810; expected"):
+        make("ipd", 4, first_env_index=2**63 - 1)
+    game = make("ipd", 4, first_env_index=2**63 - 5)
+    game.reset(seed=0)
+    assert game.get_state()["env_index"].tolist() == [2**63 - 5 + k for k in range(4)]
+
+
+@pytest.mark.parametrize("num_envs", [10**12, 2**62])
+def test_too_many_copies_are_refused_with_the_bytes_that_they_would_take(num_envs):
+    game = make("cleanup")
+    each = sum(array.nbytes for array in game.new_buffers().arrays)
+    with pytest.raises(GameError, match=rf"num_envs={num_envs}: no memory .* {each * num_envs:,} bytes"):
+        make("cleanup", num_envs)
+
+
+def test_a_preset_of_another_game_is_said_to_be_one():
+    (problem,) = check_params("cleanup", "lola")
+    assert problem.startswith("unknown preset 'lola', which is one of coingame. cleanup has: lase, ")
+
+
+def test_the_presets_of_a_game_can_be_seen():
+    assert repr(mixed_motive.GAMES["coingame"]) == "<GameSpec 'coingame', Coingame, presets: lase, lola>"
