@@ -10,16 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from mixed_motive.buffers import FIELDS, StepBuffers
-from mixed_motive.errors import GameError
+from mixed_motive.errors import GameError, shown
 
 __all__ = [
     "action_problems",
     "array_problems",
-    "buffer_problems",
     "counter_problems",
     "read_gifts",
     "read_indices",
     "read_seed",
+    "read_state",
+    "refuse_unfit",
 ]
 
 
@@ -36,7 +37,8 @@ def read_seed(game_id: str, seed: int | None) -> int:
     except TypeError:
         number = -1
     if not 0 <= number < 2**64 or isinstance(seed, bool):
-        raise GameError(f"{game_id}: reset", [f"seed={seed!r}: expected an integer in [0, 2**64) or None"])
+        problem = f"seed={shown(seed)}: expected an integer in [0, 2**64) or None"
+        raise GameError(f"{game_id}: reset", [problem])
     return number
 
 
@@ -50,7 +52,7 @@ def read_indices(
     """
     if env_indices is None:
         return np.arange(num_envs)
-    indices = np.asarray(env_indices)
+    indices = _read_array(what, "env_indices", env_indices)
     problems = []
     if indices.ndim != 1 or (indices.dtype.kind not in "iu" and indices.size > 0):
         problems.append(f"env_indices is {indices.dtype} {indices.shape}, expected a sequence of integers")
@@ -69,7 +71,7 @@ def read_gifts(what: str, gifts: npt.ArrayLike | None, num_agents: int) -> npt.N
     Raises:
         GameError: If they have another shape, or are no finite numbers.
     """
-    array = np.asarray(gifts)
+    array = _read_array(what, "gifts", gifts)
     expected = f"finite numbers ({num_agents}, {num_agents}), giver in the row, receiver in the column"
     if array.shape != (num_agents, num_agents) or array.dtype.kind not in "iuf":
         raise GameError(what, [f"gifts are {array.dtype} {array.shape}, expected {expected}"])
@@ -79,10 +81,49 @@ def read_gifts(what: str, gifts: npt.ArrayLike | None, num_agents: int) -> npt.N
     return amounts
 
 
-def buffer_problems(found: StepBuffers, expected: StepBuffers) -> list[str]:
-    """Why a step cannot write into these arrays."""
-    pairs = zip(FIELDS, found.layout, expected.layout, strict=True)
-    return [f"out.{name} is {given}, expected {right}" for name, given, right in pairs if given != right]
+def refuse_unfit(game_id: str, found: object, expected: StepBuffers) -> None:
+    """Say why a step cannot write into these arrays, as they were made or as they are by now.
+
+    Raises:
+        GameError: If it cannot.
+    """
+    problems = _buffer_problems(found, expected)
+    if problems:
+        raise GameError(f"{game_id}: step", problems) from None
+
+
+def _buffer_problems(found: object, expected: StepBuffers) -> list[str]:
+    if not isinstance(found, StepBuffers):
+        return [f"out={shown(found)} ({type(found).__name__}): expected StepBuffers, as from new_buffers()"]
+    now, overlaps = found.read_layouts(), found.overlaps()
+    problems = [
+        f"out.{name} {f'is {given}' if given != right else f'was made {made}'}, expected {right}"
+        for name, made, given, right in zip(FIELDS, found.layout[:-1], now, expected.layout[:-1], strict=True)
+        if not made == given == right
+    ]
+    return problems + [
+        f"out.{one} and out.{other} share memory; expected an array of its own for each result"
+        for one, other in overlaps
+    ]
+
+
+def read_state(what: str, state: object) -> dict[str, npt.NDArray[Any]]:
+    """A state's arrays by name.
+
+    Raises:
+        GameError: If it is no mapping, or holds what is no array.
+    """
+    if not isinstance(state, Mapping):
+        found = f"state={shown(state)} ({type(state).__name__})"
+        raise GameError(what, [f"{found}: expected a dict of arrays by name, as from get_state()"])
+    return {name: _read_array(what, repr(name), array) for name, array in state.items()}
+
+
+def _read_array(what: str, name: str, value: Any) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(value)
+    except ValueError as error:  # rows of different lengths
+        raise GameError(what, [f"{name} is no array: {error}"]) from error
 
 
 def action_problems(actions: npt.NDArray[Any], shape: tuple[int, ...]) -> list[str]:

@@ -1,0 +1,121 @@
+"""Calls of a batched game with what is no array, no buffer and no state; nothing has changed afterwards."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from mixed_motive import GameError, StepBuffers, make
+
+FIELDS = [field.name for field in dataclasses.fields(StepBuffers) if field.init]
+
+
+def started(**arguments):
+    """A game of four copies after its reset, and its state."""
+    game = make("snowdrift", 4, **arguments)
+    game.reset(seed=0)
+    return game, game.get_state()
+
+
+def stay(game):
+    return np.zeros((game.num_envs, game.num_agents), int)
+
+
+def assert_unchanged(game, before):
+    for name, array in game.get_state().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+@pytest.mark.parametrize("out", [3, {}, (), "out"])
+def test_results_go_into_step_buffers_only(out):
+    game, before = started()
+    with pytest.raises(GameError, match=rf"out=.* \({type(out).__name__}\): expected StepBuffers"):
+        game.step(stay(game), out)
+    assert_unchanged(game, before)
+
+
+def test_one_array_for_two_results_is_refused():
+    game, before = started()
+    out = game.new_buffers()
+    twice = dataclasses.replace(out, truncations=out.terminations)
+    with pytest.raises(GameError, match=r"out.terminations and out.truncations share memory; expected"):
+        game.step(stay(game), twice)
+    assert_unchanged(game, before)
+
+
+def test_results_whose_memory_overlaps_are_refused_and_neighbours_in_one_array_are_not():
+    game, before = started()
+    out, size = game.new_buffers(), game.new_buffers().terminations.size
+    shape = out.terminations.shape
+    memory = np.zeros(2 * size, bool)
+    ends, overlapping = memory[:size].reshape(shape), memory[size - 1 : -1].reshape(shape)
+    with pytest.raises(GameError, match=r"out.terminations and out.truncations share memory"):
+        game.step(stay(game), dataclasses.replace(out, terminations=ends, truncations=overlapping))
+    assert_unchanged(game, before)
+    neighbours = dataclasses.replace(out, terminations=ends, truncations=memory[size:].reshape(shape))
+    assert game.step(stay(game), neighbours) is neighbours
+
+
+@pytest.mark.parametrize("arguments", [{}, {"obs": "float32"}, {"num_threads": 2}], ids=str)
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_buffer_that_was_made_read_only_is_named_and_nothing_moves(name, arguments):
+    game, before = started(**arguments)
+    out = game.new_buffers()
+    getattr(out, name).flags.writeable = False
+    with pytest.raises(GameError, match=rf"out.{name} is .*'read-only'.*, expected .*'writeable'") as caught:
+        game.step(stay(game), out)
+    assert len(str(caught.value)) < 300
+    assert_unchanged(game, before)
+    getattr(out, name).flags.writeable = True
+    game.step(stay(game), out)
+    assert not np.array_equal(game.get_state()["step"], before["step"])
+
+
+@pytest.mark.parametrize("name", ["rewards", "done", "counts"])
+def test_the_games_own_arrays_made_read_only_are_named_too(name):
+    game, before = started()
+    getattr(game.step(stay(game)), name).flags.writeable = False
+    before = game.get_state()
+    with pytest.raises(GameError, match=rf"out.{name} is .*'read-only'"):
+        game.step(stay(game))
+    assert_unchanged(game, before)
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        (None, r"state=None \(NoneType\): expected a dict of arrays by name, as from get_state"),
+        ([1, 2], r"state=\[1, 2\] \(list\): expected a dict"),
+        ({"step": [[1], [2, 3]]}, "'step' is no array: "),
+        ({"step": None}, "(?s)array 'map' is missing.*'step' is object"),
+    ],
+)
+def test_what_is_no_state_is_refused(state, message):
+    game, before = started()
+    with pytest.raises(GameError, match=message):
+        game.set_state(state)
+    assert_unchanged(game, before)
+
+
+@pytest.mark.parametrize("call", ["get_state", "render", "ansi"])
+def test_positions_of_different_depths_are_refused(call):
+    game, _ = started()
+    with pytest.raises(GameError, match=f"{call}: env_indices is no array"):
+        getattr(game, call)([[0], [1, 2]])
+
+
+def test_gifts_of_different_lengths_are_refused():
+    game, _ = started()
+    with pytest.raises(GameError, match="render: gifts is no array"):
+        game.render(gifts=[[1], [1, 2]])
+
+
+def test_buffers_of_arrays_that_were_read_only_are_to_be_made_anew():
+    game, _ = started()
+    arrays = {name: getattr(game.new_buffers(), name) for name in FIELDS}
+    arrays["obs"].flags.writeable = False
+    out = StepBuffers(**arrays)
+    arrays["obs"].flags.writeable = True
+    with pytest.raises(GameError, match=r"out.obs was made .*'read-only'"):
+        game.step(stay(game), out)
+    assert game.step(stay(game), StepBuffers(**arrays)).obs is arrays["obs"]
