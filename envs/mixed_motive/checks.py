@@ -16,6 +16,7 @@ __all__ = [
     "action_problems",
     "array_problems",
     "counter_problems",
+    "read_array",
     "read_gifts",
     "read_indices",
     "read_seed",
@@ -52,7 +53,7 @@ def read_indices(
     """
     if env_indices is None:
         return np.arange(num_envs)
-    indices = _read_array(what, "env_indices", env_indices)
+    indices = read_array(what, "env_indices", env_indices)
     problems = []
     if indices.ndim != 1 or (indices.dtype.kind not in "iu" and indices.size > 0):
         problems.append(f"env_indices is {indices.dtype} {indices.shape}, expected a sequence of integers")
@@ -71,7 +72,7 @@ def read_gifts(what: str, gifts: npt.ArrayLike | None, num_agents: int) -> npt.N
     Raises:
         GameError: If they have another shape, or are no finite numbers.
     """
-    array = _read_array(what, "gifts", gifts)
+    array = read_array(what, "gifts", gifts)
     expected = f"finite numbers ({num_agents}, {num_agents}), giver in the row, receiver in the column"
     if array.shape != (num_agents, num_agents) or array.dtype.kind not in "iuf":
         raise GameError(what, [f"gifts are {array.dtype} {array.shape}, expected {expected}"])
@@ -116,14 +117,19 @@ def read_state(what: str, state: object) -> dict[str, npt.NDArray[Any]]:
     if not isinstance(state, Mapping):
         found = f"state={shown(state)} ({type(state).__name__})"
         raise GameError(what, [f"{found}: expected a dict of arrays by name, as from get_state()"])
-    return {name: _read_array(what, repr(name), array) for name, array in state.items()}
+    return {name: read_array(what, f"values of {name!r}", array) for name, array in state.items()}
 
 
-def _read_array(what: str, name: str, value: Any) -> npt.NDArray[Any]:
+def read_array(what: str, name: str, value: Any) -> npt.NDArray[Any]:
+    """An argument as an array.
+
+    Raises:
+        GameError: If it is none, e.g. rows of different lengths.
+    """
     try:
         return np.asarray(value)
-    except ValueError as error:  # rows of different lengths
-        raise GameError(what, [f"{name} is no array: {error}"]) from error
+    except ValueError as error:
+        raise GameError(what, [f"{name} are no array: {error}"]) from error
 
 
 def action_problems(actions: npt.NDArray[Any], shape: tuple[int, ...]) -> list[str]:

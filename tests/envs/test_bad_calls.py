@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+import mixed_motive
 from mixed_motive import GameError, StepBuffers, make
 
 FIELDS = [field.name for field in dataclasses.fields(StepBuffers) if field.init]
@@ -86,7 +87,7 @@ def test_the_games_own_arrays_made_read_only_are_named_too(name):
     [
         (None, r"state=None \(NoneType\): expected a dict of arrays by name, as from get_state"),
         ([1, 2], r"state=\[1, 2\] \(list\): expected a dict"),
-        ({"step": [[1], [2, 3]]}, "'step' is no array: "),
+        ({"step": [[1], [2, 3]]}, "values of 'step' are no array: "),
         ({"step": None}, "(?s)array 'map' is missing.*'step' is object"),
     ],
 )
@@ -97,16 +98,40 @@ def test_what_is_no_state_is_refused(state, message):
     assert_unchanged(game, before)
 
 
+@pytest.mark.parametrize(
+    ("game", "cure"),
+    [
+        (lambda: "ipd", r"game='ipd' \(str\): .*, not its id: player\(kind, mixed_motive.make\('ipd'\)\)"),
+        (lambda: mixed_motive.parallel_env("ipd"), r"game=.* that it has inside: player\(kind, env.game\)"),
+        (lambda: mixed_motive.ipd_v0.parallel_env, "expected the batched game, from mixed_motive.make"),
+        (lambda: None, r"game=None \(NoneType\): expected the batched game, from mixed_motive.make"),
+    ],
+    ids=["id", "ParallelEnv", "function", "None"],
+)
+def test_a_player_plays_a_batched_game_only(game, cure):
+    with pytest.raises(GameError, match=cure) as caught:
+        mixed_motive.player("cooperator", game())
+    assert len(caught.value.problems) == 1
+
+
+def test_everything_wrong_with_a_player_is_said_at_once():
+    with pytest.raises(GameError) as caught:
+        mixed_motive.player(["cooperator"], None, seed="0")
+    assert [problem.split()[0] for problem in caught.value.problems] == ["unknown", "game=None", "seed='0':"]
+    with pytest.raises(GameError, match="agents are no array"):
+        mixed_motive.player("cooperator", started()[0]).act([[0], [1, 2]])
+
+
 @pytest.mark.parametrize("call", ["get_state", "render", "ansi"])
 def test_positions_of_different_depths_are_refused(call):
     game, _ = started()
-    with pytest.raises(GameError, match=f"{call}: env_indices is no array"):
+    with pytest.raises(GameError, match=f"{call}: env_indices are no array"):
         getattr(game, call)([[0], [1, 2]])
 
 
 def test_gifts_of_different_lengths_are_refused():
     game, _ = started()
-    with pytest.raises(GameError, match="render: gifts is no array"):
+    with pytest.raises(GameError, match="render: gifts are no array"):
         game.render(gifts=[[1], [1, 2]])
 
 
