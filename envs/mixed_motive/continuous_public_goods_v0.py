@@ -1,8 +1,8 @@
 """Public goods in which each agent gives any share, version 0: the number rises when the dynamics change.
 
-A PettingZoo `ParallelEnv` in plain NumPy, one copy, for learners of continuous actions. The rules are those
-of the batched game `public_goods`, but that there are no levels: an action is the share of the endowment that
-an agent gives, `Box(0, 1, (1,))`.
+A PettingZoo `ParallelEnv` in plain NumPy, one copy, for learners of continuous actions. The rules, the
+presets and the parameters are those of the batched game `public_goods`, but that there are no levels: an
+action is the share of the endowment that an agent gives, `Box(0, 1, (1,))`.
 
     reward = endowment - given + multiplier * (sum of all gifts) / num_agents
 
@@ -16,76 +16,85 @@ Source: as the batched game's, the linear voluntary contribution game.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
-from pettingzoo import ParallelEnv
+from pettingzoo import AECEnv
+from pettingzoo.utils.conversions import parallel_to_aec
+from pettingzoo.utils.wrappers import ClipOutOfBoundsWrapper
 
-from mixed_motive.errors import GameError
+from mixed_motive.errors import GameError, shown
+from mixed_motive.games import public_goods
+from mixed_motive.games.public_goods import GivingParams
+from mixed_motive.pettingzoo_env import (
+    DrawnParallelEnv,
+    max_cycles_problems,
+    render_mode_problems,
+    under_its_name,
+)
+from mixed_motive.registry import read_preset
 
-__all__ = ["ContinuousPublicGoods", "parallel_env"]
+__all__ = ["PRESETS", "ContinuousPublicGoods", "env", "parallel_env", "raw_env"]
 
 _NAME = "continuous_public_goods_v0"
-# Lowest and highest of each parameter.
-_RANGES = {
-    "num_agents": (2, 64),
-    "endowment": (0.0, 1e6),
-    "multiplier": (0.0, 1e6),
-    "max_cycles": (1, 2**31 - 1),
-}
+
+PRESETS: Mapping[str, GivingParams] = MappingProxyType(
+    {
+        name: GivingParams(
+            horizon=p.horizon, num_agents=p.num_agents, endowment=p.endowment, multiplier=p.multiplier
+        )
+        for name, p in public_goods.PRESETS.items()
+    }
+)
 
 Obs = dict[str, npt.NDArray[np.float32]]
 
 
-class ContinuousPublicGoods(ParallelEnv):  # type: ignore[misc]  # PettingZoo ships no types
+class ContinuousPublicGoods(DrawnParallelEnv):
     """One copy of the game.
 
     Args:
-        num_agents: N, in [2, 64].
-        endowment: What every agent has in each step, to keep or to give.
-        multiplier: What the group gets for each unit given; a dilemma in (1, N).
-        max_cycles: Steps of an episode, which then ends by truncation.
+        preset: One of `PRESETS`; by default the first.
+        render_mode: "rgb_array", "ansi", "human" (a window, needs pygame) or None.
+        max_cycles: PettingZoo's name for the parameter `horizon`.
+        params: Parameters to change in the preset: `num_agents`, `endowment`, `multiplier`, `horizon`.
+
+    Attributes:
+        params: All parameters.
 
     Raises:
-        GameError: With every parameter that is out of range.
+        GameError: With everything that is wrong with the arguments.
     """
 
-    metadata: dict[str, Any] = {"name": _NAME, "render_modes": [], "is_parallelizable": True}  # noqa: RUF012  # PettingZoo's form
+    params: GivingParams
 
     def __init__(
-        self, num_agents: int = 4, endowment: float = 1.0, multiplier: float = 1.6, max_cycles: int = 100
+        self,
+        preset: str | None = None,
+        *,
+        render_mode: Literal["rgb_array", "ansi", "human"] | None = None,
+        max_cycles: int | None = None,
+        **params: Any,
     ) -> None:
-        given = {
-            "num_agents": num_agents,
-            "endowment": endowment,
-            "multiplier": multiplier,
-            "max_cycles": max_cycles,
-        }
-        problems = [
-            f"{name}={given[name]!r} is out of range; expected {low} to {high}"
-            for name, (low, high) in _RANGES.items()
-            if not low <= given[name] <= high
-        ]
-        if problems:
+        problems = max_cycles_problems(max_cycles, params)
+        values, found = read_preset(_NAME, PRESETS, preset, params)
+        problems += under_its_name(max_cycles, found) + render_mode_problems(render_mode)
+        if problems or not isinstance(values, GivingParams):
             raise GameError(f"cannot make {_NAME}", problems)
-        self.endowment, self.multiplier, self.max_cycles = endowment, multiplier, max_cycles
-        self.render_mode = None
-        self.possible_agents = [f"agent_{i}" for i in range(num_agents)]
+        self.params = values
+        self.render_mode = render_mode
+        self.metadata = {**type(self).metadata, "name": _NAME}
+        self.possible_agents = [f"agent_{i}" for i in range(values.num_agents)]
         self.agents: list[str] = []
         self.observation_spaces = {
-            a: spaces.Box(0, 1, (num_agents + 1,), np.float32) for a in self.possible_agents
+            a: spaces.Box(0, 1, (values.num_agents + 1,), np.float32) for a in self.possible_agents
         }
         self.action_spaces = {a: spaces.Box(0, 1, (1,), np.float32) for a in self.possible_agents}
-
-    def observation_space(self, agent: str) -> spaces.Box:
-        """The agent's own, always the same object."""
-        return self.observation_spaces[agent]
-
-    def action_space(self, agent: str) -> spaces.Box:
-        """The agent's own, always the same object."""
-        return self.action_spaces[agent]
+        self._steps: int | None = None  # None: never reset
+        self._gifts: npt.NDArray[np.float64] | None = None  # of the last step
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
@@ -101,8 +110,10 @@ class ContinuousPublicGoods(ParallelEnv):  # type: ignore[misc]  # PettingZoo sh
         """
         del seed, options
         self.agents = list(self.possible_agents)
-        self._steps = 0
+        self._steps, self._gifts = 0, None
         shares: npt.NDArray[np.float32] = np.zeros(len(self.agents), np.float32)
+        if self.render_mode == "human":
+            self.render()
         return self._observations(shares, started=True), {a: {} for a in self.agents}
 
     def step(
@@ -120,14 +131,16 @@ class ContinuousPublicGoods(ParallelEnv):  # type: ignore[misc]  # PettingZoo sh
             GameError: When no episode is under way, for a missing or unknown agent, or for an action out of
                 range. Nothing has changed then.
         """
-        agents, shares = self.agents, self._read(actions)
-        gifts = self.endowment * shares.astype(np.float64)
-        rewards = self.endowment - gifts + self.multiplier * gifts.sum() / len(agents)
-        self._steps += 1
-        ended = self._steps >= self.max_cycles
+        agents, shares, p = self.agents, self._read(actions), self.params
+        self._gifts = gifts = p.endowment * shares.astype(np.float64)
+        rewards = p.endowment - gifts + p.multiplier * gifts.sum() / len(agents)
+        self._steps = steps = (self._steps or 0) + 1
+        ended = steps >= p.horizon
         observations = self._observations(shares, started=False)
         if ended:
             self.agents = []
+        if self.render_mode == "human":
+            self.render()
         return (
             observations,
             dict(zip(agents, rewards.tolist(), strict=True)),
@@ -140,20 +153,21 @@ class ContinuousPublicGoods(ParallelEnv):  # type: ignore[misc]  # PettingZoo sh
         """All shares in the agents' order."""
         if not self.agents:
             raise GameError(f"{_NAME}: step", ["no episode is under way. Call reset() first."])
-        if set(actions) != set(self.agents):
+        given = set(actions) if hasattr(actions, "keys") else None
+        if given != set(self.agents):
+            found = shown(actions) if given is None else f"of {list(actions)}"
             raise GameError(
-                f"{_NAME}: step",
-                [f"actions of {list(actions)}, expected one of each agent in the game: {self.agents}"],
+                f"{_NAME}: step", [f"actions {found}, expected one of each agent in the game: {self.agents}"]
             )
-        given = {a: np.asarray(actions[a], np.float32) for a in self.agents}
+        shares = {a: _share(actions[a]) for a in self.agents}
         wrong = [
-            f"action of {a!r} is {actions[a]!r}; expected a share of shape (1,) in [0, 1]. Clip it first."
-            for a, share in given.items()
-            if share.shape != (1,) or not 0 <= share[0] <= 1
+            f"action of {a!r} is {shown(actions[a])}; expected a share (1,) in [0, 1]. Clip it first."
+            for a, share in shares.items()
+            if share is None
         ]
         if wrong:
             raise GameError(f"{_NAME}: step", wrong)
-        return np.concatenate(list(given.values()))
+        return np.concatenate([share for share in shares.values() if share is not None])
 
     def _observations(self, shares: npt.NDArray[np.float32], *, started: bool) -> Obs:
         flag = np.float32(started)
@@ -162,15 +176,50 @@ class ContinuousPublicGoods(ParallelEnv):  # type: ignore[misc]  # PettingZoo sh
             for i, a in enumerate(self.possible_agents)
         }
 
-    def render(self) -> None:
-        """Nothing: there are no pictures."""
+    def _frame(self) -> npt.NDArray[np.uint8]:
+        from mixed_motive.rendering.public_goods import draw_public_goods
 
-    def close(self) -> None:
-        """Nothing is held."""
+        return draw_public_goods(*self._last_step(), self._played() / self.params.horizon)
+
+    def _text(self) -> str:
+        from mixed_motive.rendering.public_goods import public_goods_text
+
+        title = f"{_NAME}, step {self._played()} of {self.params.horizon}"
+        return public_goods_text(title, *self._last_step())
+
+    def _played(self) -> int:
+        """Steps of this episode."""
+        if self._steps is None:
+            raise GameError(f"{_NAME}: render", ["called before reset. Call reset() first."])
+        return self._steps
+
+    def _last_step(self) -> tuple[list[float | None], float, float]:
+        """What each agent gave (None before the first step), what it could give, what each got back."""
+        p = self.params
+        if self._gifts is None:
+            return [None] * p.num_agents, p.endowment, 0.0
+        return [*self._gifts.tolist()], p.endowment, float(p.multiplier * self._gifts.sum() / p.num_agents)
 
 
-def parallel_env(
-    num_agents: int = 4, endowment: float = 1.0, multiplier: float = 1.6, max_cycles: int = 100
-) -> ContinuousPublicGoods:
+def _share(action: Any) -> npt.NDArray[np.float32] | None:
+    """The action as an array, None if it is no share."""
+    try:
+        share = np.asarray(action, np.float32)
+    except (TypeError, ValueError):
+        return None
+    return share if share.shape == (1,) and 0 <= share[0] <= 1 else None
+
+
+def parallel_env(preset: str | None = None, **kwargs: Any) -> ContinuousPublicGoods:
     """A fresh copy; the arguments are those of `ContinuousPublicGoods`."""
-    return ContinuousPublicGoods(num_agents, endowment, multiplier, max_cycles)
+    return ContinuousPublicGoods(preset, **kwargs)
+
+
+def raw_env(preset: str | None = None, **kwargs: Any) -> AECEnv:
+    """The same game with agents that act in turns."""
+    return parallel_to_aec(parallel_env(preset, **kwargs))
+
+
+def env(preset: str | None = None, **kwargs: Any) -> AECEnv:
+    """The same game with agents that act in turns, actions clipped to their space."""
+    return ClipOutOfBoundsWrapper(raw_env(preset, **kwargs))

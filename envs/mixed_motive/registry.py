@@ -24,7 +24,7 @@ from mixed_motive.games import (
 )
 from mixed_motive.params import GameParams, closest, read_params
 
-__all__ = ["GAMES", "GameSpec", "action_names", "check_make", "check_params", "make"]
+__all__ = ["GAMES", "GameSpec", "action_names", "check_make", "check_params", "make", "read_preset"]
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -254,16 +254,22 @@ def _read(
     if not _is_known(game_id, GAMES):
         hint = closest(game_id, GAMES)
         return None, [f"unknown game {shown(game_id)}{hint} Known games: {', '.join(GAMES)}."]
-    spec = GAMES[game_id]
+    return read_preset(game_id, GAMES[game_id].presets, preset, params)
+
+
+def read_preset(
+    game_id: str, presets: Mapping[str, GameParams], preset: object, params: Mapping[str, object]
+) -> tuple[GameParams | None, list[str]]:
+    """Parameters from one of a game's presets, the first for None, and everything that is wrong with them."""
+    first = next(iter(presets))
     if preset is None:
-        preset = spec.default_preset
-    if _is_known(preset, spec.presets):
-        return read_params(spec.presets, preset, params)
+        preset = first
+    if _is_known(preset, presets):
+        return read_params(presets, preset, params)
     elsewhere = [other for other, its in GAMES.items() if _is_known(preset, its.presets)]
-    hint = f", which is one of {', '.join(elsewhere)}." if elsewhere else closest(preset, spec.presets)
-    unknown = f"unknown preset {shown(preset)}{hint} {game_id} has: {', '.join(spec.presets)}."
-    base = spec.default_preset
-    return None, [unknown, *read_params(spec.presets, base, params)[1]]
+    hint = f", which is one of {', '.join(elsewhere)}." if elsewhere else closest(preset, presets)
+    unknown = f"unknown preset {shown(preset)}{hint} {game_id} has: {', '.join(presets)}."
+    return None, [unknown, *read_params(presets, first, params)[1]]
 
 
 def _is_known(name: object, known: Mapping[str, Any]) -> TypeGuard[str]:

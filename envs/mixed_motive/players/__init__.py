@@ -35,12 +35,7 @@ def player(kind: str, game: BatchedGame, seed: int = 0) -> Player:
     Raises:
         GameError: For an unknown kind, what is no batched game, or a seed that is no such integer.
     """
-    problems = []
-    if not isinstance(kind, str) or kind not in PLAYERS:
-        problems.append(f"unknown player {shown(kind)}{closest(kind, PLAYERS)} Known: {', '.join(PLAYERS)}.")
-    game_given: object = game
-    if not isinstance(game_given, BatchedGame):
-        problems.append(_no_game(game_given))
+    problems = _argument_problems(kind, game)
     try:
         number = operator.index(seed)
     except TypeError:
@@ -56,6 +51,13 @@ def player(kind: str, game: BatchedGame, seed: int = 0) -> Player:
         return RandomPlayer(game, number)
     cooperator, defector = SCRIPTS[type(game.params)]
     return (cooperator if kind == "cooperator" else defector)(game, number)
+
+
+def _argument_problems(kind: object, game: object) -> list[str]:
+    problems = []
+    if not isinstance(kind, str) or kind not in PLAYERS:
+        problems.append(f"unknown player {shown(kind)}{closest(kind, PLAYERS)} Known: {', '.join(PLAYERS)}.")
+    return problems if isinstance(game, BatchedGame) else [*problems, _no_game(game)]
 
 
 def _no_game(given: object) -> str:
