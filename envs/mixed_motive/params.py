@@ -78,6 +78,9 @@ def closest(word: object, known: Iterable[str]) -> str:
 # What our parameters are called elsewhere.
 _OTHER_NAMES = {"max_cycles": "horizon", "max_steps": "horizon", "num_players": "num_agents"}
 
+# What the rules pages list beside the parameters.
+_FOLLOWING = ("max_collective_reward",)
+
 
 def read_params(
     presets: Mapping[str, GameParams], preset_name: str, changes: Mapping[str, object]
@@ -126,6 +129,8 @@ def _unknown_parameter(name: str, presets: Mapping[str, GameParams], preset_name
     elsewhere = [key for key, names in known.items() if name in names]
     if elsewhere:
         return f"unknown parameter {name!r} of preset {preset_name!r}; it is one of {', '.join(elsewhere)}."
+    if name in _FOLLOWING:
+        return f"{name} is no parameter: it follows from the others. Read it from the game: game.{name}."
     fields = known[preset_name]
     meant = _OTHER_NAMES.get(name, name)
     return f"unknown parameter {name!r}{closest(meant, fields)} Known here: {', '.join(sorted(fields))}."

@@ -113,3 +113,39 @@ def test_a_preset_of_another_game_is_said_to_be_one():
 
 def test_the_presets_of_a_game_can_be_seen():
     assert repr(mixed_motive.GAMES["coingame"]) == "<GameSpec 'coingame', Coingame, presets: lase, lola>"
+
+
+def test_what_follows_from_the_parameters_is_said_to_be_none():
+    assert check_params("snowdrift", max_collective_reward=120.0) == [
+        "max_collective_reward is no parameter: it follows from the others. "
+        "Read it from the game: game.max_collective_reward."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("game_id", "params", "cure"),
+    [
+        (
+            "harvest",
+            {"preset": "small", "patch_rows": 10, "patch_cols": 10},
+            "on the 0 free cells of 8x8, walls and cells of waste and apples taken off. "
+            "Raise height or width, or lower patch_rows, patch_cols or patch_radius.",
+        ),
+        (
+            "cleanup",
+            {"preset": "lio_7x7", "num_agents": 20},
+            "or lower river_cells, stream_cells or orchard_cells, or num_agents to 18.",
+        ),
+    ],
+)
+def test_the_cure_for_too_small_a_map_is_one_that_helps(game_id, params, cure):
+    (problem,) = check_params(game_id, **params)
+    assert problem.endswith(cure)
+
+
+@pytest.mark.parametrize("face", [mixed_motive.cleanup_v0, mixed_motive.continuous_public_goods_v0])
+def test_a_horizon_that_was_given_as_max_cycles_is_called_by_both_names(face):
+    with pytest.raises(GameError, match=r"max_cycles sets horizon=0 \(int\): expected an integer in \[1, "):
+        face.parallel_env(max_cycles=0)
+    with pytest.raises(GameError, match=r": horizon=0 \(int\): expected"):
+        face.parallel_env(horizon=0)

@@ -52,7 +52,8 @@ WASTE, APPLE = 1, 2
 
 def _cells_fit(p: BeamCleanupParams) -> str | None:
     num_ground = p.river_cells + p.stream_cells + p.orchard_cells
-    return agents_fit(p, max(0, len(inner_cells(p)) - num_ground))
+    free = max(0, len(inner_cells(p)) - num_ground)
+    return agents_fit(p, free, "river_cells, stream_cells or orchard_cells")
 
 
 def _waste_fits(p: BeamCleanupParams) -> str | None:
