@@ -204,9 +204,13 @@ class ContinuousPublicGoods(DrawnParallelEnv):
 def _share(action: Any) -> npt.NDArray[np.float32] | None:
     """The action as an array, None if it is no share."""
     try:
-        share = np.asarray(action, np.float32)
-    except (TypeError, ValueError):
+        given = np.asarray(action)
+    except ValueError:  # rows of different lengths
         return None
+    if given.dtype.kind not in "fiu":
+        return None
+    with np.errstate(over="ignore"):
+        share = given.astype(np.float32)
     return share if share.shape == (1,) and 0 <= share[0] <= 1 else None
 
 

@@ -1,6 +1,7 @@
 """Calls of a batched game with what is no array, no buffer and no state; nothing has changed afterwards."""
 
 import dataclasses
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -144,3 +145,74 @@ def test_buffers_of_arrays_that_were_read_only_are_to_be_made_anew():
     with pytest.raises(GameError, match=r"out.obs was made .*'read-only'"):
         game.step(stay(game), out)
     assert game.step(stay(game), StepBuffers(**arrays)).obs is arrays["obs"]
+
+
+# What no call takes, for most of their arguments; some are right for one or another.
+ODD = {
+    "None": None,
+    "True": True,
+    "text": "x",
+    "list": [1],
+    "ragged": [[1], [1, 2]],
+    "dict": {},
+    "set": {1},
+    "fraction": Fraction(1, 3),
+    "nan": float("nan"),
+    "huge float": 1e300,
+    "huge integer": 10**5000,
+    "negative": -1,
+    "array": np.zeros(3),
+    "array of text": np.array("x"),
+    "complex": 1j,
+    "time": np.datetime64("2020-01-01"),
+    "class": int,
+}
+
+
+def calls_with(odd):
+    """Calls with one odd argument each."""
+    game, state = started()
+    actions, alone = stay(game), mixed_motive.snowdrift_v0.parallel_env()
+    shares = mixed_motive.continuous_public_goods_v0.parallel_env()
+    alone.reset(seed=0), shares.reset()
+    for name in ("preset", "obs", "first_env_index", "auto_reset", "num_threads", "horizon", "num_agents"):
+        yield name, lambda name=name: make("snowdrift", **{name: odd})
+    yield "game_id", lambda: make(odd)
+    for name in ("preset", "render_mode", "max_cycles", "num_agents"):
+        yield f"{name} of a face", lambda name=name: mixed_motive.snowdrift_v0.parallel_env(**{name: odd})
+        face = mixed_motive.continuous_public_goods_v0.parallel_env
+        yield f"{name} of shares", lambda name=name, face=face: face(**{name: odd})
+    for name in ("step", "reset", "set_state", "get_state", "render", "ansi", "in_game"):
+        yield name, lambda name=name: getattr(game, name)(odd)
+    yield "out", lambda: game.step(actions, odd)
+    yield "gifts", lambda: game.render(gifts=odd)
+    yield "env_indices", lambda: game.set_state(state, odd)
+    for name in state:
+        yield f"state {name}", lambda name=name: game.set_state(state | {name: odd})
+    yield "actions of a face", lambda: alone.step(odd)
+    yield "action of a face", lambda: alone.step(dict.fromkeys(alone.agents, odd))
+    yield "shares", lambda: shares.step(odd)
+    yield "share", lambda: shares.step(dict.fromkeys(shares.agents, odd))
+    yield "player", lambda: mixed_motive.player(odd, game)
+    yield "player's game", lambda: mixed_motive.player("random", odd)
+    yield "player's seed", lambda: mixed_motive.player("random", game, odd)
+    yield "player's agents", lambda: mixed_motive.player("random", game).act(odd)
+    for name in ("preset", "seed", "confidence"):
+        yield (
+            f"{name} of a diagram",
+            lambda name=name: mixed_motive.schelling("ipd", **{"num_episodes": 2, name: odd}),
+        )
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_no_argument_leads_to_another_error_than_ours(odd):
+    refused, other = 0, []
+    for name, call in calls_with(odd):
+        try:
+            call()
+        except GameError:
+            refused += 1
+        except Exception as error:
+            other.append(f"{name}: {type(error).__name__}: {error}")
+    assert other == []
+    assert refused > 25

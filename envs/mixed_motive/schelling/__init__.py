@@ -127,7 +127,8 @@ def _problems(
         read_seed("schelling", seed)  # type: ignore[arg-type]  # it asks for the type
     except GameError as error:
         problems += error.problems
-    if not isinstance(confidence, numbers.Real) or not 0 < float(confidence) < 1:
+    coverage: Any = confidence if isinstance(confidence, numbers.Real) else 0
+    if not 0 < coverage < 1:
         problems.append(f"confidence={shown(confidence)}: expected a number between 0 and 1")
     return problems
 
