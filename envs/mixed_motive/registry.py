@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, TypeGuard
 
+import numpy as np
+
 from mixed_motive.base import BatchedGame
 from mixed_motive.encodings import ENCODINGS
 from mixed_motive.errors import GameError, shown
@@ -56,6 +58,9 @@ class GameSpec:
     def __repr__(self) -> str:
         return f"<GameSpec {self.game_id!r}, {self.title}, presets: {', '.join(self.presets)}>"
 
+
+# Copies beyond which it is asked first whether there is memory for them.
+_MANY = 2**16
 
 _MATRIX: Mapping[type[GameParams], type[BatchedGame]] = MappingProxyType(
     {matrix.MatrixParams: matrix.MatrixGame}
@@ -239,13 +244,20 @@ def make(
         return game_class(game_id, preset, values, copies, first, auto_reset, obs, threads)
 
     num_envs = operator.index(num_envs)
+    if num_envs > _MANY:
+        _require_memory(of_size(1), num_envs)
+    return of_size(num_envs)
+
+
+def _require_memory(one: BatchedGame, num_envs: int) -> None:
+    """Ask for the memory of so many copies without touching it, before the system is brought down."""
+    each = sum(array.nbytes for array in one.new_buffers().arrays)
     try:
-        return of_size(num_envs)
-    except (MemoryError, ValueError) as error:  # NumPy raises the latter for sizes that no address reaches
-        each = sum(array.nbytes for array in of_size(1).new_buffers().arrays)
+        np.empty(each * num_envs, np.uint8)
+    except (MemoryError, OverflowError, ValueError) as error:  # the latter two beyond all addresses
         found = f"num_envs={num_envs}: no memory for so many copies, whose results of one step take "
         cure = f"{each * num_envs:,} bytes, {each:,} each. Lower num_envs."
-        raise GameError(f"cannot make {game_id!r}", [found + cure]) from error
+        raise GameError(f"cannot make {one.game_id!r}", [found + cure]) from error
 
 
 def _read(
