@@ -15,6 +15,7 @@ Source: as the batched game's, the linear voluntary contribution game.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal
@@ -22,24 +23,21 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
-from pettingzoo import AECEnv
+from pettingzoo import AECEnv, ParallelEnv
 from pettingzoo.utils.conversions import parallel_to_aec
 from pettingzoo.utils.wrappers import ClipOutOfBoundsWrapper
 
 from mixed_motive.errors import GameError, shown
 from mixed_motive.games import public_goods
 from mixed_motive.games.public_goods import GivingParams
-from mixed_motive.pettingzoo_env import (
-    DrawnParallelEnv,
-    max_cycles_problems,
-    render_mode_problems,
-    under_its_name,
-)
+from mixed_motive.params import max_cycles_problems, under_its_name
+from mixed_motive.pettingzoo_env import one_of
 from mixed_motive.registry import read_preset
 
 __all__ = ["PRESETS", "ContinuousPublicGoods", "env", "parallel_env", "raw_env"]
 
 _NAME = "continuous_public_goods_v0"
+_RENDER_MODES = ("rgb_array", "ansi")
 
 PRESETS: Mapping[str, GivingParams] = MappingProxyType(
     {
@@ -53,12 +51,12 @@ PRESETS: Mapping[str, GivingParams] = MappingProxyType(
 Obs = dict[str, npt.NDArray[np.float32]]
 
 
-class ContinuousPublicGoods(DrawnParallelEnv):
+class ContinuousPublicGoods(ParallelEnv):  # type: ignore[misc]  # PettingZoo ships no types
     """One copy of the game.
 
     Args:
         preset: One of `PRESETS`; by default the first.
-        render_mode: "rgb_array", "ansi", "human" (a window, needs pygame) or None.
+        render_mode: "rgb_array", "ansi" or None.
         max_cycles: PettingZoo's name for the parameter `horizon`.
         params: Parameters to change in the preset: `num_agents`, `endowment`, `multiplier`, `horizon`.
 
@@ -69,24 +67,29 @@ class ContinuousPublicGoods(DrawnParallelEnv):
         GameError: With everything that is wrong with the arguments.
     """
 
-    params: GivingParams
+    metadata: dict[str, Any] = {  # noqa: RUF012  # PettingZoo's form
+        "name": _NAME,
+        "render_modes": list(_RENDER_MODES),
+        "render_fps": 8,
+        "is_parallelizable": True,
+    }
 
     def __init__(
         self,
         preset: str | None = None,
         *,
-        render_mode: Literal["rgb_array", "ansi", "human"] | None = None,
+        render_mode: Literal["rgb_array", "ansi"] | None = None,
         max_cycles: int | None = None,
         **params: Any,
     ) -> None:
         problems = max_cycles_problems(max_cycles, params)
         values, found = read_preset(_NAME, PRESETS, preset, params)
-        problems += under_its_name(max_cycles, found) + render_mode_problems(render_mode)
+        problems += under_its_name(max_cycles, found)
+        problems += one_of("render_mode", render_mode, (*_RENDER_MODES, None))
         if problems or not isinstance(values, GivingParams):
             raise GameError(f"cannot make {_NAME}", problems)
         self.params = values
         self.render_mode = render_mode
-        self.metadata = {**type(self).metadata, "name": _NAME}
         self.possible_agents = [f"agent_{i}" for i in range(values.num_agents)]
         self.agents: list[str] = []
         self.observation_spaces = {
@@ -95,6 +98,14 @@ class ContinuousPublicGoods(DrawnParallelEnv):
         self.action_spaces = {a: spaces.Box(0, 1, (1,), np.float32) for a in self.possible_agents}
         self._steps: int | None = None  # None: never reset
         self._gifts: npt.NDArray[np.float64] | None = None  # of the last step
+
+    def observation_space(self, agent: str) -> spaces.Box:
+        """The agent's own, always the same object."""
+        return self.observation_spaces[agent]
+
+    def action_space(self, agent: str) -> spaces.Box:
+        """The agent's own, always the same object."""
+        return self.action_spaces[agent]
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
@@ -112,8 +123,6 @@ class ContinuousPublicGoods(DrawnParallelEnv):
         self.agents = list(self.possible_agents)
         self._steps, self._gifts = 0, None
         shares: npt.NDArray[np.float32] = np.zeros(len(self.agents), np.float32)
-        if self.render_mode == "human":
-            self.render()
         return self._observations(shares, started=True), {a: {} for a in self.agents}
 
     def step(
@@ -139,8 +148,6 @@ class ContinuousPublicGoods(DrawnParallelEnv):
         observations = self._observations(shares, started=False)
         if ended:
             self.agents = []
-        if self.render_mode == "human":
-            self.render()
         return (
             observations,
             dict(zip(agents, rewards.tolist(), strict=True)),
@@ -176,22 +183,28 @@ class ContinuousPublicGoods(DrawnParallelEnv):
             for i, a in enumerate(self.possible_agents)
         }
 
-    def _frame(self) -> npt.NDArray[np.uint8]:
-        from mixed_motive.rendering.public_goods import draw_public_goods
+    def render(self) -> npt.NDArray[np.uint8] | str | None:
+        """A picture (296, 288, 3) uint8 or a text, by `render_mode`.
 
-        return draw_public_goods(*self._last_step(), self._played() / self.params.horizon)
-
-    def _text(self) -> str:
-        from mixed_motive.rendering.public_goods import public_goods_text
-
-        title = f"{_NAME}, step {self._played()} of {self.params.horizon}"
-        return public_goods_text(title, *self._last_step())
-
-    def _played(self) -> int:
-        """Steps of this episode."""
+        Raises:
+            GameError: Before `reset`.
+        """
+        if self.render_mode is None:
+            warnings.warn(
+                "render() does nothing without a render_mode; give one to parallel_env(...)", stacklevel=2
+            )
+            return None
         if self._steps is None:
             raise GameError(f"{_NAME}: render", ["called before reset. Call reset() first."])
-        return self._steps
+        from mixed_motive.rendering.public_goods import draw_public_goods, public_goods_text
+
+        if self.render_mode == "rgb_array":
+            return draw_public_goods(*self._last_step(), self._steps / self.params.horizon)
+        title = f"{_NAME}, step {self._steps} of {self.params.horizon}"
+        return public_goods_text(title, *self._last_step())
+
+    def close(self) -> None:
+        """Nothing is held."""
 
     def _last_step(self) -> tuple[list[float | None], float, float]:
         """What each agent gave (None before the first step), what it could give, what each got back."""

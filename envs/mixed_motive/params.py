@@ -8,12 +8,22 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import numbers
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, get_type_hints
 
 from mixed_motive.errors import shown
 
-__all__ = ["GameParams", "GridParams", "Rule", "closest", "expected_values", "param", "read_params"]
+__all__ = [
+    "GameParams",
+    "GridParams",
+    "Rule",
+    "closest",
+    "expected_values",
+    "max_cycles_problems",
+    "param",
+    "read_params",
+    "under_its_name",
+]
 
 
 def param(doc: str, minimum: float | None = None, maximum: float | None = None) -> Any:
@@ -80,6 +90,22 @@ _OTHER_NAMES = {"max_cycles": "horizon", "max_steps": "horizon", "num_players": 
 
 # What the rules pages list beside the parameters.
 _FOLLOWING = ("max_collective_reward",)
+
+
+def max_cycles_problems(max_cycles: object, params: dict[str, Any]) -> list[str]:
+    """What is wrong with giving PettingZoo's name for `horizon`; puts its value into `params` under ours."""
+    if max_cycles is None:
+        return []
+    twice = "horizon" in params
+    params["horizon"] = max_cycles
+    return ["max_cycles and horizon are two names for one number; give only one of them"] if twice else []
+
+
+def under_its_name(max_cycles: object, problems: Sequence[str]) -> list[str]:
+    """Problems of parameters; that of a `horizon` that was given as `max_cycles` names both."""
+    if max_cycles is None:
+        return list(problems)
+    return [f"max_cycles sets {text}" if text.startswith("horizon=") else text for text in problems]
 
 
 def read_params(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -16,82 +16,17 @@ from pettingzoo.utils.conversions import parallel_to_aec
 from pettingzoo.utils.wrappers import AssertOutOfBoundsWrapper
 
 from mixed_motive.errors import GameError, shown
+from mixed_motive.params import max_cycles_problems, under_its_name
 from mixed_motive.registry import check_make, make
 
-__all__ = [
-    "RENDER_MODES",
-    "DrawnParallelEnv",
-    "MixedMotiveParallelEnv",
-    "faces",
-    "max_cycles_problems",
-    "parallel_env",
-    "render_mode_problems",
-    "under_its_name",
-]
+__all__ = ["MixedMotiveParallelEnv", "faces", "parallel_env"]
 
-RENDER_MODES = ("rgb_array", "ansi", "human")
+_RENDER_MODES = ("rgb_array", "ansi", "human")
 # What `make` takes and one copy that ends does not.
 _NOT_HERE = ("num_envs", "num_threads", "auto_reset")
 
 
-class DrawnParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo ships no types
-    """What our environments share: spaces that stay the same objects, and a picture in every render mode."""
-
-    metadata: dict[str, Any] = {  # noqa: RUF012  # PettingZoo's own form; each instance gets its copy
-        "name": "mixed_motive",
-        "render_modes": list(RENDER_MODES),
-        "render_fps": 8,
-        "is_parallelizable": True,
-    }
-
-    render_mode: str | None
-    observation_spaces: Mapping[str, spaces.Space[Any]]
-    action_spaces: Mapping[str, spaces.Space[Any]]
-    _window: Any = None
-
-    def observation_space(self, agent: str) -> spaces.Space[Any]:
-        """Space of one agent's observations: always the same object."""
-        return self.observation_spaces[agent]
-
-    def action_space(self, agent: str) -> spaces.Space[Any]:
-        """Space of one agent's actions: always the same object."""
-        return self.action_spaces[agent]
-
-    def render(self) -> npt.NDArray[np.uint8] | str | None:
-        """A picture (H, W, 3) uint8, a text, or None with the picture shown in a window, by `render_mode`."""
-        if self.render_mode is None:
-            warnings.warn(
-                "render() does nothing without a render_mode; give one to parallel_env(...)", stacklevel=2
-            )
-            return None
-        if self.render_mode == "ansi":
-            return self._text()
-        frame = self._frame()
-        if self.render_mode == "rgb_array":
-            return frame
-        if self._window is None:
-            from mixed_motive.rendering.window import Window
-
-            self._window = Window(self.metadata["name"], self.metadata["render_fps"])
-        self._window.show(frame)
-        return None
-
-    def close(self) -> None:
-        """Close the window, if there is one."""
-        if self._window is not None:
-            self._window.close()
-            self._window = None
-
-    def _frame(self) -> npt.NDArray[np.uint8]:
-        """The picture of the present state."""
-        raise NotImplementedError
-
-    def _text(self) -> str:
-        """The present state as text."""
-        raise NotImplementedError
-
-
-class MixedMotiveParallelEnv(DrawnParallelEnv):
+class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo ships no types
     """One copy of a game. The same seed and actions give the same trajectory as copy 0 of the batched game.
 
     Args:
@@ -110,6 +45,13 @@ class MixedMotiveParallelEnv(DrawnParallelEnv):
     Raises:
         GameError: With everything that is wrong with the arguments.
     """
+
+    metadata: dict[str, Any] = {  # noqa: RUF012  # PettingZoo's own form; each instance gets its copy
+        "name": "mixed_motive",
+        "render_modes": list(_RENDER_MODES),
+        "render_fps": 8,
+        "is_parallelizable": True,
+    }
 
     def __init__(
         self,
@@ -131,7 +73,13 @@ class MixedMotiveParallelEnv(DrawnParallelEnv):
         problems += max_cycles_problems(max_cycles, params)
         found = check_make(game_id, preset, obs=obs, first_env_index=first_env_index, **params)
         problems += under_its_name(max_cycles, found)
-        problems += render_mode_problems(render_mode)
+        problems += one_of("render_mode", render_mode, (*_RENDER_MODES, None))
+        human = isinstance(render_mode, str) and render_mode == "human"
+        if human and importlib.util.find_spec("pygame") is None:
+            problems.append(
+                "render_mode='human' needs pygame, which is not installed. "
+                "pip install 'rllib-lase[human]', or use render_mode='rgb_array'."
+            )
         if problems:
             raise GameError(f"cannot make a ParallelEnv of {game_id!r}", problems)
 
@@ -148,9 +96,18 @@ class MixedMotiveParallelEnv(DrawnParallelEnv):
             agent_id: spaces.Box(box.low, box.high, dtype=box.low.dtype.type)
             for agent_id in self.possible_agents
         }
-        self.action_spaces = {
+        self.action_spaces: dict[str, spaces.Discrete[Any]] = {
             agent_id: spaces.Discrete(len(self.game.action_names)) for agent_id in self.possible_agents
         }
+        self._window: Any = None
+
+    def observation_space(self, agent: str) -> spaces.Space[Any]:
+        """Space of one agent's observations: always the same object."""
+        return self.observation_spaces[agent]
+
+    def action_space(self, agent: str) -> spaces.Space[Any]:
+        """Space of one agent's actions: always the same object."""
+        return self.action_spaces[agent]
 
     def reset(
         self, seed: int | None = None, options: Mapping[str, Any] | None = None
@@ -260,11 +217,30 @@ class MixedMotiveParallelEnv(DrawnParallelEnv):
         self.game.set_state(state)
         self._read_agents()
 
-    def _frame(self) -> npt.NDArray[np.uint8]:
-        return self.game.render()
+    def render(self) -> npt.NDArray[np.uint8] | str | None:
+        """A picture (H, W, 3) uint8, a text, or None with the picture shown in a window, by `render_mode`."""
+        if self.render_mode is None:
+            warnings.warn(
+                "render() does nothing without a render_mode; give one to parallel_env(...)", stacklevel=2
+            )
+            return None
+        if self.render_mode == "ansi":
+            return self.game.ansi()
+        frame = self.game.render()
+        if self.render_mode == "rgb_array":
+            return frame
+        if self._window is None:
+            from mixed_motive.rendering.window import Window
 
-    def _text(self) -> str:
-        return self.game.ansi()
+            self._window = Window(self.metadata["name"], self.metadata["render_fps"])
+        self._window.show(frame)
+        return None
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        if self._window is not None:
+            self._window.close()
+            self._window = None
 
 
 def parallel_env(game_id: str, preset: str | None = None, **kwargs: Any) -> MixedMotiveParallelEnv:
@@ -293,30 +269,8 @@ def faces(
     )
 
 
-def max_cycles_problems(max_cycles: object, params: dict[str, Any]) -> list[str]:
-    """What is wrong with PettingZoo's name for `horizon`; puts its value into `params` under ours."""
-    if max_cycles is None:
+def one_of(name: str, value: object, known: tuple[str | None, ...]) -> list[str]:
+    """What is wrong with an argument that must be one of some texts or None."""
+    if (value is None or isinstance(value, str)) and value in known:
         return []
-    twice = "horizon" in params
-    params["horizon"] = max_cycles
-    return ["max_cycles and horizon are two names for one number; give only one of them"] if twice else []
-
-
-def under_its_name(max_cycles: object, problems: Sequence[str]) -> list[str]:
-    """Problems of parameters; that of a `horizon` that was given as `max_cycles` names both."""
-    if max_cycles is None:
-        return list(problems)
-    return [f"max_cycles sets {text}" if text.startswith("horizon=") else text for text in problems]
-
-
-def render_mode_problems(render_mode: object) -> list[str]:
-    """What is wrong with a render mode."""
-    if render_mode is not None and (not isinstance(render_mode, str) or render_mode not in RENDER_MODES):
-        known = ", ".join(map(repr, (*RENDER_MODES, None)))
-        return [f"render_mode={shown(render_mode)}: expected one of {known}"]
-    if render_mode == "human" and importlib.util.find_spec("pygame") is None:
-        return [
-            "render_mode='human' needs pygame, which is not installed. "
-            "pip install 'rllib-lase[human]', or use render_mode='rgb_array'."
-        ]
-    return []
+    return [f"{name}={shown(value)}: expected one of {', '.join(map(repr, known))}"]

@@ -133,8 +133,7 @@ def _presets_table(games: Mapping[str, BatchedGame]) -> str:
     bounds = [game.max_collective_reward for game in games.values()]
     if any(bound is not None for bound in bounds):
         about = "no more can all agents together get in an episode"
-        follows = "cannot be set: follows from the others"
-        rows.append(["`max_collective_reward`", about, follows, *map(_value, bounds)])
+        rows.append(["`max_collective_reward`", about, "follows", *map(_value, bounds)])
     return _table(["parameter", "meaning", "may be", *(f"`{preset}`" for preset in params)], rows)
 
 
