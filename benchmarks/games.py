@@ -7,7 +7,8 @@ Run, on an otherwise idle machine:
 About three minutes. Needs neither Ray nor torch; RLlib's face is measured if Ray is installed, JaxMARL's coin
 game if `jaxmarl` is. Contestants take turns; a figure is the median over the turns of env steps (all agents
 act once) per second of CPU time, of one core. Shares of memcpy compare with copying as many bytes as a step
-writes into observations, in neighbouring turns. The gain of a second thread is a ratio of wall times.
+writes into observations, in neighbouring turns; single copies have none, as calling takes longer than copying
+so little. The gain of a second thread is a ratio of wall times.
 
 Expect millions of env steps per second for batches of the small games, about a million for Cleanup on 25x18,
 and near a hundred thousand through PettingZoo, where Python's dicts take the time.
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import math
 import os
 import subprocess
 import sys
@@ -31,6 +33,7 @@ import numpy as np
 import mixed_motive
 from benchmarks.timing import Turn, alternate, machine_facts, rate, ratio, write_json
 from mixed_motive import GAMES, BatchedGame
+from mixed_motive.encodings import ENCODINGS
 
 BATCHES = (1, 64, 1024)
 #: Joint actions that a turn goes through, over and over: drawing them is not what is measured.
@@ -190,10 +193,10 @@ def _dict_call(env: Any, game: BatchedGame) -> Callable[[int], object]:
 
 
 def measure_game(game_id: str, batches: Sequence[int], repeats: int, seconds: float) -> list[dict[str, Any]]:
-    """Every face of a game with its default preset, in planes; and a map's classes at the largest batch."""
+    """Every face of a game with its default preset, in planes; other encodings at the largest batch."""
     played = [batched(game_id, b, seconds) for b in batches]
-    if "code" in played[0].game.encodings:
-        played.append(batched(game_id, batches[-1], seconds, obs="code"))
+    others = [obs for obs in ENCODINGS if obs != "planes" and obs in played[0].game.encodings]
+    played += [batched(game_id, batches[-1], seconds, obs=obs) for obs in others]
     played.append(parallel(game_id, seconds))
     if importlib.util.find_spec("ray") is not None:
         played.append(multi_agent_env(game_id, seconds))
@@ -202,26 +205,31 @@ def measure_game(game_id: str, batches: Sequence[int], repeats: int, seconds: fl
 
 def _against_memcpy(played: Sequence[Played], repeats: int, seconds: float) -> list[dict[str, Any]]:
     sizes = {one.name: one.game.new_buffers().obs.nbytes for one in played}
-    copies = {size: memcpy(size, seconds / 2) for size in sizes.values()}
+    copies = {sizes[one.name]: memcpy(sizes[one.name], seconds / 2) for one in played if _is_batch(one)}
     turns = alternate([*played, *copies.values()], repeats)
     rows = []
     for one in played:
-        own, copied = turns[one.name], turns[copies[sizes[one.name]].name]
-        bytes_per_env = sizes[one.name] / one.game.num_envs
+        own = turns[one.name]
         per_second = rate(own, "cpu")
-        rows.append(
-            {
-                "name": one.name,
-                "game": one.game.game_id,
-                "num_agents": one.game.num_agents,
-                "num_envs": one.game.num_envs,
-                "env_steps_per_second": per_second,
-                "obs_bytes_per_second": per_second * bytes_per_env,
-                # One call of memcpy copies what one step of all copies writes.
-                "share_of_memcpy": ratio(copied, own) / one.game.num_envs,
-            }
-        )
+        row = {
+            "name": one.name,
+            "game": one.game.game_id,
+            "num_agents": one.game.num_agents,
+            "num_envs": one.game.num_envs,
+            "env_steps_per_second": per_second,
+            "obs_bytes_per_second": per_second * sizes[one.name] / one.game.num_envs,
+        }
+        if _is_batch(one):
+            # One call of memcpy copies what one step of all copies writes.
+            copied = turns[copies[sizes[one.name]].name]
+            row["share_of_memcpy"] = ratio(copied, own) / one.game.num_envs
+        rows.append(row)
     return rows
+
+
+def _is_batch(one: Played) -> bool:
+    """Whether copying what a step writes takes long enough to compare with."""
+    return one.game.num_envs > 1
 
 
 def measure_threads(repeats: int, seconds: float) -> dict[str, Any]:
@@ -281,21 +289,13 @@ def measure_peer(batches: Sequence[int], repeats: int, seconds: float) -> list[d
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     """Runs the benchmark, prints its tables and returns what it writes to `--json`."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--json", type=Path, required=True, help="where the results go")
-    parser.add_argument("--games", default=",".join(mixed_motive.GAMES), help="ids, separated by commas")
-    parser.add_argument("--batches", default=",".join(map(str, BATCHES)), help="copies stepped together")
-    parser.add_argument("--repeats", type=int, default=5, help="turns of each contestant")
-    parser.add_argument("--seconds", type=float, default=0.1, help="length of a turn")
-    options = parser.parse_args(arguments)
-    batches = [int(b) for b in options.batches.split(",")]
+    options = _parser().parse_args(arguments)
+    batches = options.batches
     timing = (options.repeats, options.seconds)
 
     results: dict[str, Any] = {"machine": machine_facts(), "games": []}
     print(f"{'game':46}{'env steps/s':>14}{'GB/s of obs':>13}{'of memcpy':>11}")
-    for game_id in options.games.split(","):
+    for game_id in options.games:
         results["games"] += _shown(measure_game(game_id, batches, *timing))
     if "cleanup" in options.games:
         large = [
@@ -307,7 +307,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         print(f"{threads['name']:46}{threads['env_steps_per_second']:14,.0f}", end="")
         print(f"   {threads['gain_of_second_thread']:.2f} times one thread")
     starts = results["starts"] = []
-    for game_id in options.games.split(","):
+    for game_id in options.games:
         for preset in first_presets(game_id):
             row = measure_start(game_id, preset)
             starts.append(row)
@@ -324,11 +324,63 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     return results
 
 
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
+    """The docstring as it is, and the default of each argument."""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.games", description=__doc__, formatter_class=_HelpFormatter
+    )
+    add = parser.add_argument
+    # Without a default in the help: there is none.
+    add("--json", type=_file, required=True, default=argparse.SUPPRESS, help="where the results go")
+    add("--games", type=_game_ids, default=",".join(GAMES), help="ids, separated by commas")
+    add("--batches", type=_counts, default=",".join(map(str, BATCHES)), help="copies stepped together")
+    add("--repeats", type=_count, default=5, help="turns of each contestant")
+    add("--seconds", type=_duration, default=0.1, help="length of a turn")
+    return parser
+
+
+def _file(text: str) -> Path:
+    if Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is a folder, expected a file")
+    return Path(text)
+
+
+def _game_ids(text: str) -> list[str]:
+    ids = list(dict.fromkeys(text.split(",")))
+    unknown = [repr(game_id) for game_id in ids if game_id not in GAMES]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; known: {', '.join(GAMES)}")
+    return ids
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no integer of at least 1")
+    return int(text)
+
+
+def _counts(text: str) -> list[int]:
+    return sorted({_count(part) for part in text.split(",")})
+
+
+def _duration(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return seconds
+
+
 def _shown(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for row in rows:
         print(
             f"{row['name']:46}{row['env_steps_per_second']:14,.0f}{row['obs_bytes_per_second'] / 1e9:13.2f}"
-            f"{row['share_of_memcpy']:11.2f}",
+            f"{format(row['share_of_memcpy'], '.2f') if 'share_of_memcpy' in row else '-':>11}",
             flush=True,
         )
     return rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,8 @@ class StepBuffers:
         active: (B, N) bool: the agent was in the game when the actions of this step were taken.
         counts: (B, N, K) int32: events of this step, in the order of the game's `count_names`.
         arrays: All of these, in this order, as kernels take them: observations as (B, N, size).
-        layout: Shape, dtype, contiguity and writeability of each: equal for buffers that fit the same game.
+        layout: Shape, dtype, contiguity and writeability of each, and which of them share memory: equal for
+            buffers that fit the same game.
     """
 
     obs: Obs
@@ -48,13 +50,26 @@ class StepBuffers:
 
     def __post_init__(self) -> None:
         arrays = [getattr(self, name) for name in FIELDS]
-        object.__setattr__(self, "layout", tuple(map(array_layout, arrays)))
+        object.__setattr__(self, "layout", (*self.read_layouts(), self.overlaps()))
         # One number of axes for every game and encoding, so that each kernel is compiled once.
         flat = [
             flat_obs(a) if name in ("obs", "final_obs") and isinstance(a, np.ndarray) and a.size > 0 else a
             for name, a in zip(FIELDS, arrays, strict=True)
         ]
         object.__setattr__(self, "arrays", tuple(flat))
+
+    def read_layouts(self) -> list[object]:
+        """Layout of each array by now: one may have been made read-only since."""
+        return [array_layout(getattr(self, name)) for name in FIELDS]
+
+    def overlaps(self) -> tuple[tuple[str, str], ...]:
+        """Arrays whose memory overlaps: one step would write both results into it."""
+        named = [(name, a) for name in FIELDS if isinstance(a := getattr(self, name), np.ndarray)]
+        return tuple(
+            (one, other)
+            for (one, a), (other, b) in itertools.combinations(named, 2)
+            if np.may_share_memory(a, b)  # compares bounds, which is exact for contiguous arrays
+        )
 
 
 FIELDS = tuple(field.name for field in dataclasses.fields(StepBuffers) if field.init)

@@ -10,17 +10,19 @@ import numpy as np
 import numpy.typing as npt
 
 from mixed_motive.buffers import FIELDS, StepBuffers
-from mixed_motive.errors import GameError
+from mixed_motive.errors import GameError, shown
 
 __all__ = [
     "action_problems",
     "array_problems",
-    "buffer_problems",
     "counter_problems",
+    "read_array",
     "read_gifts",
     "read_indices",
     "read_seed",
+    "read_state",
     "refusal_problem",
+    "refuse_unfit",
 ]
 
 
@@ -37,7 +39,8 @@ def read_seed(game_id: str, seed: int | None) -> int:
     except TypeError:
         number = -1
     if not 0 <= number < 2**64 or isinstance(seed, bool):
-        raise GameError(f"{game_id}: reset", [f"seed={seed!r}: expected an integer in [0, 2**64) or None"])
+        problem = f"seed={shown(seed)}: expected an integer in [0, 2**64) or None"
+        raise GameError(f"{game_id}: reset", [problem])
     return number
 
 
@@ -51,7 +54,7 @@ def read_indices(
     """
     if env_indices is None:
         return np.arange(num_envs)
-    indices = np.asarray(env_indices)
+    indices = read_array(what, "env_indices", env_indices)
     problems = []
     if indices.ndim != 1 or (indices.dtype.kind not in "iu" and indices.size > 0):
         problems.append(f"env_indices is {indices.dtype} {indices.shape}, expected a sequence of integers")
@@ -70,7 +73,7 @@ def read_gifts(what: str, gifts: npt.ArrayLike | None, num_agents: int) -> npt.N
     Raises:
         GameError: If they have another shape, or are no finite numbers.
     """
-    array = np.asarray(gifts)
+    array = read_array(what, "gifts", gifts)
     expected = f"finite numbers ({num_agents}, {num_agents}), giver in the row, receiver in the column"
     if array.shape != (num_agents, num_agents) or array.dtype.kind not in "iuf":
         raise GameError(what, [f"gifts are {array.dtype} {array.shape}, expected {expected}"])
@@ -80,10 +83,54 @@ def read_gifts(what: str, gifts: npt.ArrayLike | None, num_agents: int) -> npt.N
     return amounts
 
 
-def buffer_problems(found: StepBuffers, expected: StepBuffers) -> list[str]:
-    """Why a step cannot write into these arrays."""
-    pairs = zip(FIELDS, found.layout, expected.layout, strict=True)
-    return [f"out.{name} is {given}, expected {right}" for name, given, right in pairs if given != right]
+def refuse_unfit(game_id: str, found: object, expected: StepBuffers) -> None:
+    """Say why a step cannot write into these arrays, as they were made or as they are by now.
+
+    Raises:
+        GameError: If it cannot.
+    """
+    problems = _buffer_problems(found, expected)
+    if problems:
+        raise GameError(f"{game_id}: step", problems) from None
+
+
+def _buffer_problems(found: object, expected: StepBuffers) -> list[str]:
+    if not isinstance(found, StepBuffers):
+        return [f"out={shown(found)} ({type(found).__name__}): expected StepBuffers, as from new_buffers()"]
+    now, overlaps = found.read_layouts(), found.overlaps()
+    problems = [
+        f"out.{name} {f'is {given}' if given != right else f'was made {made}'}, expected {right}"
+        for name, made, given, right in zip(FIELDS, found.layout[:-1], now, expected.layout[:-1], strict=True)
+        if not made == given == right
+    ]
+    return problems + [
+        f"out.{one} and out.{other} share memory; expected an array of its own for each result"
+        for one, other in overlaps
+    ]
+
+
+def read_state(what: str, state: object) -> dict[str, npt.NDArray[Any]]:
+    """A state's arrays by name.
+
+    Raises:
+        GameError: If it is no mapping, or holds what is no array.
+    """
+    if not isinstance(state, Mapping):
+        found = f"state={shown(state)} ({type(state).__name__})"
+        raise GameError(what, [f"{found}: expected a dict of arrays by name, as from get_state()"])
+    return {name: read_array(what, f"values of {name!r}", array) for name, array in state.items()}
+
+
+def read_array(what: str, name: str, value: Any) -> npt.NDArray[Any]:
+    """An argument as an array.
+
+    Raises:
+        GameError: If it is none, e.g. rows of different lengths.
+    """
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise GameError(what, [f"{name} are no array: {error}"]) from error
 
 
 def action_problems(actions: npt.NDArray[Any], shape: tuple[int, ...]) -> list[str]:

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-__all__ = ["GameError"]
+__all__ = ["GameError", "shown"]
+
+_MAX_SHOWN = 120
 
 
 class GameError(ValueError):
@@ -25,3 +27,11 @@ class GameError(ValueError):
         return "\n".join(
             [f"{self.what}: {len(self.problems)} problems", *(f"  - {p}" for p in self.problems)]
         )
+
+
+def shown(value: object) -> str:
+    """A value as an error shows it: short, also where its `repr` is long or, of a huge integer, refused."""
+    if isinstance(value, int) and value.bit_length() > 128:
+        return f"an integer of {value.bit_length()} bits"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."

@@ -7,16 +7,30 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
 import numbers
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, get_type_hints
 
-__all__ = ["GameParams", "GridParams", "Rule", "closest", "expected_values", "param", "read_params"]
+from mixed_motive.errors import shown
+
+__all__ = [
+    "GameParams",
+    "GridParams",
+    "Rule",
+    "closest",
+    "expected_values",
+    "max_cycles_problems",
+    "param",
+    "read_params",
+    "under_its_name",
+]
 
 
 def param(doc: str, minimum: float | None = None, maximum: float | None = None) -> Any:
-    """A dataclass field with its meaning and its inclusive range; its value always comes from a preset."""
+    """A dataclass field with its meaning and its inclusive range; its value always comes from a preset.
+
+    Numbers must have a range, of which the kernels' int32 and float32 hold all; only True or False has none.
+    """
     return dataclasses.field(metadata={"doc": doc, "minimum": minimum, "maximum": maximum})
 
 
@@ -74,6 +88,25 @@ def closest(word: object, known: Iterable[str]) -> str:
 # What our parameters are called elsewhere.
 _OTHER_NAMES = {"max_cycles": "horizon", "max_steps": "horizon", "num_players": "num_agents"}
 
+# What the rules pages list beside the parameters.
+_FOLLOWING = ("max_collective_reward",)
+
+
+def max_cycles_problems(max_cycles: object, params: dict[str, Any]) -> list[str]:
+    """What is wrong with giving PettingZoo's name for `horizon`; puts its value into `params` under ours."""
+    if max_cycles is None:
+        return []
+    twice = "horizon" in params
+    params["horizon"] = max_cycles
+    return ["max_cycles and horizon are two names for one number; give only one of them"] if twice else []
+
+
+def under_its_name(max_cycles: object, problems: Sequence[str]) -> list[str]:
+    """Problems of parameters; that of a `horizon` that was given as `max_cycles` names both."""
+    if max_cycles is None:
+        return list(problems)
+    return [f"max_cycles sets {text}" if text.startswith("horizon=") else text for text in problems]
+
 
 def read_params(
     presets: Mapping[str, GameParams], preset_name: str, changes: Mapping[str, object]
@@ -104,8 +137,9 @@ def read_params(
             wrong.add(name)
             del values[name]
             problems.append(
-                f"{name}={value!r} ({type(value).__name__}): expected {expected_values(hints[name], meta)}: "
-                f"{meta['doc']}. Preset {preset_name!r} has {name}={getattr(preset, name)!r}."
+                f"{name}={shown(value)} ({type(value).__name__}): "
+                f"expected {expected_values(hints[name], meta)}: {meta['doc']}. "
+                f"Preset {preset_name!r} has {name}={getattr(preset, name)!r}."
             )
     params = dataclasses.replace(preset, **values)
     for rule in params.rules:
@@ -121,6 +155,8 @@ def _unknown_parameter(name: str, presets: Mapping[str, GameParams], preset_name
     elsewhere = [key for key, names in known.items() if name in names]
     if elsewhere:
         return f"unknown parameter {name!r} of preset {preset_name!r}; it is one of {', '.join(elsewhere)}."
+    if name in _FOLLOWING:
+        return f"{name} is no parameter: it follows from the others. Read it from the game: game.{name}."
     fields = known[preset_name]
     meant = _OTHER_NAMES.get(name, name)
     return f"unknown parameter {name!r}{closest(meant, fields)} Known here: {', '.join(sorted(fields))}."
@@ -135,28 +171,22 @@ def _read_value(value: object, hint: Any, limits: Mapping[str, Any]) -> tuple[An
         return None, hint == (int | None)
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         return value, False
-    if hint is float:
-        number: float = float(value)
-        if not math.isfinite(number):
-            return value, False
-    else:
-        if not isinstance(value, numbers.Integral):
-            return value, False
-        number = int(value)
-    low, high = limits["minimum"], limits["maximum"]
-    return number, (low is None or number >= low) and (high is None or number <= high)
+    if hint is not float and not isinstance(value, numbers.Integral):
+        return value, False
+    # Compared before it is converted: a huge integer is no float. NaN fits no range.
+    number: Any = value
+    if not limits["minimum"] <= number <= limits["maximum"]:
+        return value, False
+    return float(number) if hint is float else int(number), True
 
 
 def expected_values(hint: Any, limits: Mapping[str, Any]) -> str:
     """What a field's type hint and metadata allow, in words."""
-    kind = {bool: "True or False", int: "an integer", float: "a finite number"}.get(
-        hint, "an integer or None"
-    )
-    low, high = limits["minimum"], limits["maximum"]
-    if low is not None and high is not None:
-        return f"{kind} in [{_shown(low)}, {_shown(high)}]"
-    return kind if low is None else f"{kind} of at least {_shown(low)}"
+    if hint is bool:
+        return "True or False"
+    kind = {int: "an integer", float: "a finite number"}.get(hint, "an integer or None")
+    return f"{kind} in [{_bound(limits['minimum'])}, {_bound(limits['maximum'])}]"
 
 
-def _shown(bound: float) -> str:
+def _bound(bound: float) -> str:
     return str(int(bound)) if bound == int(bound) else str(bound)

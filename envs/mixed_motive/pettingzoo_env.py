@@ -16,8 +16,8 @@ from pettingzoo import AECEnv, ParallelEnv
 from pettingzoo.utils.conversions import parallel_to_aec
 from pettingzoo.utils.wrappers import AssertOutOfBoundsWrapper
 
-from mixed_motive.errors import GameError
-from mixed_motive.params import expected_values
+from mixed_motive.errors import GameError, shown
+from mixed_motive.params import expected_values, max_cycles_problems, under_its_name
 from mixed_motive.registry import GAMES, check_make, make
 
 __all__ = ["Face", "MixedMotiveParallelEnv", "RenderMode", "faces", "parallel_env"]
@@ -74,13 +74,12 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
             for name in _NOT_HERE
             if name in params
         ]
-        if max_cycles is not None:
-            if "horizon" in params:
-                problems.append("max_cycles and horizon are two names for one number; give only one of them")
-            params["horizon"] = max_cycles
-        problems += check_make(game_id, preset, obs=obs, first_env_index=first_env_index, **params)
-        problems += _one_of("render_mode", render_mode, (*_RENDER_MODES, None))
-        if render_mode == "human" and importlib.util.find_spec("pygame") is None:
+        problems += max_cycles_problems(max_cycles, params)
+        found = check_make(game_id, preset, obs=obs, first_env_index=first_env_index, **params)
+        problems += under_its_name(max_cycles, found)
+        problems += one_of("render_mode", render_mode, (*_RENDER_MODES, None))
+        human = isinstance(render_mode, str) and render_mode == "human"
+        if human and importlib.util.find_spec("pygame") is None:
             problems.append(
                 "render_mode='human' needs pygame, which is not installed. "
                 "Cure, in a checkout of rllib-lase: pip install '.[human]'. Or use render_mode='rgb_array'."
@@ -364,5 +363,8 @@ def _parameters(game_id: str) -> dict[str, tuple[Any, dataclasses.Field[Any]]]:
     }
 
 
-def _one_of(name: str, value: object, known: tuple[object, ...]) -> list[str]:
-    return [] if value in known else [f"{name}={value!r}: expected one of {', '.join(map(repr, known))}"]
+def one_of(name: str, value: object, known: tuple[str | None, ...]) -> list[str]:
+    """What is wrong with an argument that must be one of some texts or None."""
+    if (value is None or isinstance(value, str)) and value in known:
+        return []
+    return [f"{name}={shown(value)}: expected one of {', '.join(map(repr, known))}"]

@@ -6,11 +6,13 @@ import dataclasses
 import operator
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeGuard
+
+import numpy as np
 
 from mixed_motive.base import BatchedGame
 from mixed_motive.encodings import ENCODINGS
-from mixed_motive.errors import GameError
+from mixed_motive.errors import GameError, shown
 from mixed_motive.games import (
     beam_cleanup,
     cleanup,
@@ -24,10 +26,10 @@ from mixed_motive.games import (
 )
 from mixed_motive.params import GameParams, closest, read_params
 
-__all__ = ["GAMES", "GameSpec", "action_names", "check_make", "check_params", "make"]
+__all__ = ["GAMES", "GameSpec", "action_names", "check_make", "check_params", "make", "read_preset"]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class GameSpec:
     """One entry of `GAMES`.
 
@@ -41,8 +43,8 @@ class GameSpec:
 
     game_id: str
     title: str
-    presets: Mapping[str, GameParams] = dataclasses.field(repr=False)
-    classes: Mapping[type[GameParams], type[BatchedGame]] = dataclasses.field(repr=False)
+    presets: Mapping[str, GameParams]
+    classes: Mapping[type[GameParams], type[BatchedGame]]
 
     @property
     def default_preset(self) -> str:
@@ -53,6 +55,12 @@ class GameSpec:
         """The batched class that plays a preset."""
         return self.classes[type(self.presets[preset])]
 
+    def __repr__(self) -> str:
+        return f"<GameSpec {self.game_id!r}, {self.title}, presets: {', '.join(self.presets)}>"
+
+
+# Copies beyond which it is asked first whether there is memory for them.
+_MANY = 2**16
 
 _MATRIX: Mapping[type[GameParams], type[BatchedGame]] = MappingProxyType(
     {matrix.MatrixParams: matrix.MatrixGame}
@@ -143,7 +151,7 @@ def action_names(game_id: str, preset: str | None = None, **params: object) -> t
     """
     values, problems = _read(game_id, preset, params)
     if problems or values is None:
-        raise GameError(f"no actions of {game_id!r}", problems)
+        raise GameError(f"no actions of {shown(game_id)}", problems)
     game_class = GAMES[game_id].classes[type(values)]
     unmade = game_class.__new__(game_class)  # the names depend on the parameters alone
     unmade.params = values
@@ -163,18 +171,19 @@ def check_make(
 ) -> list[str]:
     """Everything that `make` would refuse, see there; an empty list if it would make the game."""
     problems = check_params(game_id, preset, **params)
-    problems += _count_problem("num_envs", num_envs, 1, "copies stepped together")
-    problems += _count_problem("first_env_index", first_env_index, 0, "env index of the first copy")
+    counts = _count_problem("num_envs", num_envs, 1, "copies stepped together")
+    counts += _count_problem("first_env_index", first_env_index, 0, "env index of the first copy")
+    problems += counts or _last_index_problem(first_env_index, num_envs)
     problems += _count_problem("num_threads", num_threads, 1, "threads that step the batch")
-    if obs not in ENCODINGS:
-        problems.append(f"obs={obs!r}{closest(obs, ENCODINGS)} Known: {', '.join(ENCODINGS)}.")
-    elif game_id in GAMES and (preset is None or preset in GAMES[game_id].presets):
+    if not isinstance(obs, str) or obs not in ENCODINGS:
+        problems.append(f"obs={shown(obs)}{closest(obs, ENCODINGS)} Known: {', '.join(ENCODINGS)}.")
+    elif _is_known(game_id, GAMES) and (preset is None or _is_known(preset, GAMES[game_id].presets)):
         spec = GAMES[game_id]
         known = spec.game_class(spec.default_preset if preset is None else preset).encodings
         if obs not in known:
             problems.append(f"obs={obs!r}: {game_id} has no cells; expected one of: {', '.join(known)}")
     if not isinstance(auto_reset, bool):
-        problems.append(f"auto_reset={auto_reset!r}: expected True or False")
+        problems.append(f"auto_reset={shown(auto_reset)}: expected True or False")
     return problems
 
 
@@ -225,36 +234,69 @@ def make(
     )
     values, _ = _read(game_id, preset, params)
     if problems or values is None:
-        raise GameError(f"cannot make {game_id!r}", problems)
+        raise GameError(f"cannot make {shown(game_id)}", problems)
     spec = GAMES[game_id]
     preset = spec.default_preset if preset is None else preset
-    return spec.game_class(preset)(
-        game_id,
-        preset,
-        values,
-        operator.index(num_envs),
-        operator.index(first_env_index),
-        auto_reset,
-        obs,
-        operator.index(num_threads),
-    )
+    game_class = spec.game_class(preset)
+    first, threads = operator.index(first_env_index), operator.index(num_threads)
+
+    def of_size(copies: int) -> BatchedGame:
+        return game_class(game_id, preset, values, copies, first, auto_reset, obs, threads)
+
+    num_envs = operator.index(num_envs)
+    if num_envs > _MANY:
+        _require_memory(of_size(1), num_envs)
+    return of_size(num_envs)
+
+
+def _require_memory(one: BatchedGame, num_envs: int) -> None:
+    """Ask for the memory of so many copies without touching it, before the system is brought down."""
+    each = sum(array.nbytes for array in one.new_buffers().arrays)
+    try:
+        np.empty(each * num_envs, np.uint8)
+    except (MemoryError, OverflowError, ValueError) as error:  # the latter two beyond all addresses
+        found = f"num_envs={num_envs}: no memory for so many copies, whose results of one step take "
+        cure = f"{each * num_envs:,} bytes, {each:,} each. Lower num_envs."
+        raise GameError(f"cannot make {one.game_id!r}", [found + cure]) from error
 
 
 def _read(
     game_id: object, preset: object, params: Mapping[str, object]
 ) -> tuple[GameParams | None, list[str]]:
-    if not isinstance(game_id, str) or game_id not in GAMES:
-        return None, [f"unknown game {game_id!r}{closest(game_id, GAMES)} Known games: {', '.join(GAMES)}."]
-    spec = GAMES[game_id]
+    if not _is_known(game_id, GAMES):
+        hint = closest(game_id, GAMES)
+        return None, [f"unknown game {shown(game_id)}{hint} Known games: {', '.join(GAMES)}."]
+    return read_preset(game_id, GAMES[game_id].presets, preset, params)
+
+
+def read_preset(
+    game_id: str, presets: Mapping[str, GameParams], preset: object, params: Mapping[str, object]
+) -> tuple[GameParams | None, list[str]]:
+    """Parameters from one of a game's presets, the first for None, and everything that is wrong with them."""
+    first = next(iter(presets))
     if preset is None:
-        preset = spec.default_preset
-    if isinstance(preset, str) and preset in spec.presets:
-        return read_params(spec.presets, preset, params)
-    unknown = (
-        f"unknown preset {preset!r}{closest(preset, spec.presets)} {game_id} has: {', '.join(spec.presets)}."
-    )
-    base = spec.default_preset
-    return None, [unknown, *read_params(spec.presets, base, params)[1]]
+        preset = first
+    if _is_known(preset, presets):
+        return read_params(presets, preset, params)
+    elsewhere = [other for other, its in GAMES.items() if _is_known(preset, its.presets)]
+    hint = f", which is one of {', '.join(elsewhere)}." if elsewhere else closest(preset, presets)
+    unknown = f"unknown preset {shown(preset)}{hint} {game_id} has: {', '.join(presets)}."
+    return None, [unknown, *read_params(presets, first, params)[1]]
+
+
+def _is_known(name: object, known: Mapping[str, Any]) -> TypeGuard[str]:
+    """Whether it is one of the names; what cannot be hashed is none."""
+    return isinstance(name, str) and name in known
+
+
+def _last_index_problem(first_env_index: Any, copies: Any) -> list[str]:
+    first, num_envs = operator.index(first_env_index), operator.index(copies)
+    if first + num_envs < 2**63:
+        return []
+    return [
+        f"first_env_index={first} with num_envs={num_envs}: the last copy's env index would be "
+        f"{first + num_envs - 1}; expected at most 2**63 - 2. Lower first_env_index."
+    ]
 
 
 def _count_problem(name: str, value: object, minimum: int, meaning: str) -> list[str]:
@@ -266,6 +308,6 @@ def _count_problem(name: str, value: object, minimum: int, meaning: str) -> list
         return []
     hint = " A preset is named by preset=..." if name == "num_envs" and isinstance(value, str) else ""
     return [
-        f"{name}={value!r} ({type(value).__name__}): expected an integer of at least {minimum}: "
+        f"{name}={shown(value)} ({type(value).__name__}): expected an integer in [{minimum}, 2**63): "
         f"{meaning}.{hint}"
     ]

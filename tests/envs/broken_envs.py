@@ -289,9 +289,8 @@ class OneBuffer(HealthyEnv):
 class OneDictOfRewards(HealthyEnv):
     def results(self, *args):
         obs, rewards, *rest = super().results(*args)
-        self.__dict__.setdefault("kept", {}).update(rewards)
-        for agent in set(self.kept) - set(rewards):
-            del self.kept[agent]
+        self.__dict__.setdefault("kept", {}).clear()
+        self.kept.update(rewards)
         return (obs, self.kept, *rest)
 
 

@@ -63,7 +63,7 @@ def test_an_unknown_parameter_gets_the_closest_name():
         ("snowdrift", {"num_piles": 65}, "num_piles=65 do not fit on 8x8 = 64 cells"),
         ("snowdrift", {"num_agents": 64}, "too many agents: num_agents=64 leave no free cell on 8x8 = 64"),
         ("snowdrift", {"agents_block": 1}, "agents_block=1 (int): expected True or False"),
-        ("matrix", {"R": math.inf}, "expected a finite number: reward"),
+        ("matrix", {"R": math.inf}, "expected a finite number in [-1000000, 1000000]: reward"),
         ("ipd", {"view_radius": 2}, "unknown parameter 'view_radius'"),
         (
             "cleanup",

@@ -1,5 +1,6 @@
 import dataclasses
 import functools
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from scipy import stats
 
 import mixed_motive
+from mixed_motive import GameError
 from mixed_motive.schelling import Finding
 from mixed_motive.schelling.__main__ import main
 from mixed_motive.schelling.picture import diagram_figure
@@ -184,8 +186,10 @@ def test_the_command_changes_parameters(capsys):
         (["clenup"], "did you mean 'cleanup'?"),
         (["cleanup", "--preset", "las"], "did you mean 'lase'?"),
         (["cleanup", "--set", "num_agents=many"], "num_agents='many'"),
-        (["cleanup", "--set", "num_agents"], "num_agents=''"),
-        (["cleanup", "--episodes", "1"], "num_episodes=1: expected at least 2"),
+        (["cleanup", "--set", "num_agents"], "--set: 'num_agents': expected NAME=VALUE, e.g. num_agents=8"),
+        (["cleanup", "--set", "=8"], "--set: '=8': expected NAME=VALUE"),
+        (["cleanup", "--set", "seed=8"], "'seed=8': expected a parameter of the game; --seed sets this"),
+        (["cleanup", "--episodes", "1"], "num_episodes=1: expected an integer of at least 2"),
         (["cleanup", "--confidence", "95"], "confidence=95.0: expected a number between 0 and 1"),
         (["cleanup", "--seed", "-1", "--episodes", "2"], "seed=-1"),
     ],
@@ -201,6 +205,48 @@ def test_without_matplotlib_the_command_says_so_before_it_plays(capsys, monkeypa
     captured = capsys.readouterr()
     assert "pip install matplotlib" in captured.err
     assert not captured.out
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("x.bmpp", "'x.bmpp' has no known ending; expected one of: ."),
+        ("x", "'x' has no known ending"),
+        ("nowhere/x.png", "there is no folder "),
+        ("folder.png", "folder.png is a folder; expected a file"),
+    ],
+)
+def test_a_picture_that_cannot_be_saved_is_refused_before_anything_is_played(
+    name, message, capsys, monkeypatch, tmp_path
+):
+    (tmp_path / "folder.png").mkdir()
+    monkeypatch.setattr(sys.modules[main.__module__], "schelling", None)  # a call would raise
+    assert main(["ipd", "--picture", str(tmp_path / name)]) == 2
+    assert message in capsys.readouterr().err
+    with pytest.raises(GameError, match=re.escape(message)):
+        mixed_motive.schelling("ipd", num_episodes=2).save_picture(tmp_path / name)
+
+
+def test_everything_wrong_with_a_diagram_is_said_at_once():
+    with pytest.raises(GameError) as caught:
+        mixed_motive.schelling(
+            "cleanup", num_episodes="3", seed=-1, confidence="x", num_envs=4, view_radius=99
+        )
+    starts = [re.split("[ :;]", problem)[0] for problem in caught.value.problems]
+    assert starts == ["num_envs", "view_radius=99", "num_episodes='3'", "seed=-1", "confidence='x'"]
+
+
+def test_progress_is_a_line_for_each_point_and_shown_on_a_terminal_only(capsys, monkeypatch):
+    lines = []
+    diagram = mixed_motive.schelling("ipd", num_episodes=40, progress=lines.append)
+    assert lines == [
+        f"{k} of 2 cooperate: all earn {mean:.2f} on average" for k, mean in enumerate(diagram.everybody.mean)
+    ]
+    assert main(["ipd", "--episodes", "40"]) == 0
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert main(["ipd", "--episodes", "40"]) == 0
+    assert capsys.readouterr().err.splitlines() == lines
 
 
 def test_the_module_runs_as_a_command_and_the_function_keeps_its_name():

@@ -58,7 +58,8 @@ WASTE, APPLE = 1, 2
 
 def _cells_fit(p: BeamCleanupParams) -> str | None:
     num_ground = p.river_cells + p.stream_cells + p.orchard_cells
-    return agents_fit(p, max(0, len(inner_cells(p)) - num_ground))
+    free = max(0, len(inner_cells(p)) - num_ground)
+    return agents_fit(p, free, "river_cells, stream_cells or orchard_cells")
 
 
 def _waste_fits(p: BeamCleanupParams) -> str | None:
@@ -88,9 +89,9 @@ class BeamCleanupParams(BeamParams):
     stream_cells: int = param("cells of the river without waste, which make its share smaller", 0, 2**16)
     orchard_cells: int = param("cells on which apples grow", 1, 2**16)
     clean_length: int = param("cells that each ray of a cleaning beam reaches", 1, 64)
-    initial_waste: int = param("waste in the river at the start", 0)
-    max_waste: int = param("no waste appears while this many lie in the river", 0)
-    waste_delay: int = param("steps at the start of an episode in which no waste appears", 0)
+    initial_waste: int = param("waste in the river at the start", 0, 2**16)
+    max_waste: int = param("no waste appears while this many lie in the river", 0, 2**16)
+    waste_delay: int = param("steps at the start of an episode in which no waste appears", 0, 2**31 - 1)
     waste_spawn_probability: float = param("chance of one new waste in a step", 0, 1)
     try_every_cell: bool = param("whether that chance is tried on each clean cell until one passes")
     apple_respawn_probability: float = param(

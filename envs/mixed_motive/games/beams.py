@@ -116,14 +116,16 @@ def inner_cells(p: BeamParams) -> list[Cell]:
     ]
 
 
-def agents_fit(p: BeamParams, num_floor: int) -> str | None:
-    """What is wrong if there are more agents than cells to start on."""
+def agents_fit(p: BeamParams, num_floor: int, ground: str) -> str | None:
+    """What is wrong if there are more agents than cells to start on; `ground` names what takes cells."""
     if p.num_agents <= num_floor:
         return None
+    # No game has fewer than two agents.
+    fewer = f", or num_agents to {num_floor}" if num_floor >= 2 else ""
     return (
         f"too many agents or too small a map: num_agents={p.num_agents} do not fit on the {num_floor} free "
         f"cells of {p.height}x{p.width}, walls and cells of waste and apples taken off. Raise height or "
-        "width, or lower num_agents."
+        f"width, or lower {ground}{fewer}."
     )
 
 

@@ -95,8 +95,8 @@ class CleanupParams(GridParams):
 
     river_rows: int = param("rows of river at the top", 1, 255)
     orchard_rows: int = param("rows of orchard at the bottom", 1, 255)
-    initial_waste: int = param("waste in the river at the start", 0)
-    max_waste: int = param("no waste appears while this many lie in the river", 0)
+    initial_waste: int = param("waste in the river at the start", 0, 2**16)
+    max_waste: int = param("no waste appears while this many lie in the river", 0, 2**16)
     waste_spawn_probability: float = param("chance of one new waste in a step", 0, 1)
     apple_respawn_probability: float = param(
         "chance of one new apple in a step while the river is clean", 0, 1

@@ -56,7 +56,7 @@ APPLE = 1
 
 
 def _agents_fit(p: HarvestParams) -> str | None:
-    return agents_fit(p, len(inner_cells(p)) - len(_patches(p)))
+    return agents_fit(p, len(inner_cells(p)) - len(_patches(p)), "patch_rows, patch_cols or patch_radius")
 
 
 @dataclasses.dataclass(frozen=True)

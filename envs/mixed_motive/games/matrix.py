@@ -41,10 +41,10 @@ class MatrixParams(GameParams):
     """Parameters of a matrix game, payoffs under the letters that they have in the literature."""
 
     num_agents: int = param("players of a two-player game", 2, 2)
-    R: float = param("reward: payoff of each when both cooperate")
-    S: float = param("sucker: payoff of a cooperator whose co-player defects")
-    T: float = param("temptation: payoff of a defector whose co-player cooperates")
-    P: float = param("punishment: payoff of each when both defect")
+    R: float = param("reward: payoff of each when both cooperate", -1e6, 1e6)
+    S: float = param("sucker: payoff of a cooperator whose co-player defects", -1e6, 1e6)
+    T: float = param("temptation: payoff of a defector whose co-player cooperates", -1e6, 1e6)
+    P: float = param("punishment: payoff of each when both defect", -1e6, 1e6)
 
 
 PRESETS: Mapping[str, MatrixParams] = MappingProxyType(

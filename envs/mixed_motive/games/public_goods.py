@@ -39,18 +39,24 @@ from mixed_motive.params import GameParams, param
 if TYPE_CHECKING:
     from mixed_motive.rendering.arrows import Spot
 
-__all__ = ["PRESETS", "REFERENCES", "PublicGoodsGame", "PublicGoodsParams"]
+__all__ = ["PRESETS", "REFERENCES", "GivingParams", "PublicGoodsGame", "PublicGoodsParams"]
 
 # In the place of an agent's last level: it has not acted yet.
 NONE_YET = 255
 
 
 @dataclasses.dataclass(frozen=True)
-class PublicGoodsParams(GameParams):
-    """Parameters of the public goods game."""
+class GivingParams(GameParams):
+    """Parameters of a public goods game, whatever an agent may give."""
 
     endowment: float = param("what every agent has in each step, to keep or to give", 0, 1e6)
     multiplier: float = param("what the group gets for each unit given; a dilemma in (1, num_agents)", 0, 1e6)
+
+
+@dataclasses.dataclass(frozen=True)
+class PublicGoodsParams(GivingParams):
+    """Parameters of the public goods game."""
+
     num_levels: int = param("levels of giving, from nothing to the whole endowment", 2, 255)
 
 

@@ -70,8 +70,8 @@ class SnowdriftParams(GridParams):
         Rule(("num_agents", "height", "width", "agents_block"), _agents_fit),
     )
 
-    num_piles: int = param("piles of snow at the start", 1)
-    removal_benefit: float = param("reward of every agent for a removed pile")
+    num_piles: int = param("piles of snow at the start", 1, 2**16)
+    removal_benefit: float = param("reward of every agent for a removed pile", -1e6, 1e6)
     removal_cost: float = param("what removing a pile costs, shared by its removers", 0, 1e6)
     agents_block: bool = param("whether a move into an occupied cell is a stay")
 

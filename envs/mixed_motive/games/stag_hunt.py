@@ -73,8 +73,8 @@ class StagHuntParams(GridParams):
         Rule(("hunters_needed", "num_agents", "num_stags"), _hunters_suffice),
     )
 
-    num_stags: int = param("stags at the start", 0)
-    num_hares: int = param("hares at the start", 0)
+    num_stags: int = param("stags at the start", 0, 2**16)
+    num_hares: int = param("hares at the start", 0, 2**16)
     stag_reward: float = param("what a stag is worth, shared by its hunters", 0, 1e6)
     hare_reward: float = param("what a hare is worth, shared by its hunters", 0, 1e6)
     hunters_needed: int = param("agents that must hunt a stag in the same step to catch it", 1, 64)

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mixed_motive.base import BatchedGame
-from mixed_motive.errors import GameError
+from mixed_motive.checks import read_array
+from mixed_motive.errors import GameError, shown
 from mixed_motive.game_parts import State
 from mixed_motive.params import GameParams
 from mixed_motive.players.walking import player_keys, random_below
@@ -67,7 +68,7 @@ class Player(abc.ABC):
         """(B, n) actions of the team, from the game's state and the copies' keys."""
 
     def _read_agents(self, agents: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Ints:
-        given = np.asarray(agents)
+        given = read_array(f"{self.game.game_id}: {self.kind}", "agents", agents)
         n = self.game.num_agents
         if (
             given.ndim != 1
@@ -77,7 +78,7 @@ class Player(abc.ABC):
         ):
             raise GameError(
                 f"{self.game.game_id}: {self.kind}",
-                [f"agents={agents!r}: expected distinct indices of agents in [0, {n})"],
+                [f"agents={shown(agents)}: expected distinct indices of agents in [0, {n})"],
             )
         return given.astype(np.int64)
 

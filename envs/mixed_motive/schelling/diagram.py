@@ -129,6 +129,7 @@ class SchellingDiagram:
 
         Raises:
             ImportError: Without matplotlib, which the games alone do not bring.
+            GameError: If the file cannot be written, or its ending is no kind of picture.
         """
         from mixed_motive.schelling.picture import save_picture
 

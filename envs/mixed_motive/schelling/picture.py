@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mixed_motive.errors import GameError
 from mixed_motive.schelling.statistics import Band
 
 if TYPE_CHECKING:
@@ -15,17 +17,18 @@ if TYPE_CHECKING:
 
     from mixed_motive.schelling.diagram import SchellingDiagram
 
-__all__ = ["diagram_figure", "require_matplotlib", "save_picture"]
+__all__ = ["diagram_figure", "require_picture", "save_picture"]
 
 # Of Okabe and Ito's colours, which people with colour vision deficiency tell apart.
 _COOPERATOR, _DEFECTOR, _EVERYBODY = "#0072b2", "#d55e00", "#60656c"
 
 
-def require_matplotlib() -> None:
-    """Say what is missing and how to get it.
+def require_picture(path: Path) -> None:
+    """Say what a picture needs and is not there, before any episode is played for it.
 
     Raises:
         ImportError: Without matplotlib.
+        GameError: If the file cannot be written, or its ending is no kind of picture.
     """
     try:
         import matplotlib  # noqa: F401  # only whether it is there
@@ -34,6 +37,20 @@ def require_matplotlib() -> None:
             "pictures of Schelling diagrams need matplotlib, which the games alone do not bring: "
             "pip install matplotlib"
         ) from None
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    known = sorted(FigureCanvasBase.get_supported_filetypes())
+    problems = []
+    if path.suffix[1:].lower() not in known:
+        problems.append(f"{path.name!r} has no known ending; expected one of: .{', .'.join(known)}")
+    if path.is_dir():
+        problems.append(f"{path} is a folder; expected a file")
+    elif not path.parent.is_dir():
+        problems.append(f"there is no folder {path.parent}; make it first")
+    elif not os.access(path if path.exists() else path.parent, os.W_OK):
+        problems.append(f"{path} cannot be written; expected a place where you may write")
+    if problems:
+        raise GameError("picture of a Schelling diagram", problems)
 
 
 def save_picture(diagram: SchellingDiagram, path: Path) -> None:
@@ -41,8 +58,9 @@ def save_picture(diagram: SchellingDiagram, path: Path) -> None:
 
     Raises:
         ImportError: Without matplotlib.
+        GameError: If the file cannot be written, or its ending is no kind of picture.
     """
-    require_matplotlib()
+    require_picture(path)
     diagram_figure(diagram).savefig(path, dpi=90)
 
 

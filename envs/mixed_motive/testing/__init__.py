@@ -4,6 +4,10 @@ Knows neither Ray nor torch. The games of this library are checked by the same f
 step by step, is in `mixed_motive.testing.laws`.
 """
 
+import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 from mixed_motive.testing.api import check_api
 from mixed_motive.testing.conservation import Law, Transition, check_conservation
 from mixed_motive.testing.failure import CheckFailure, CheckReport, Finding
@@ -14,6 +18,9 @@ from mixed_motive.testing.rendering import check_rendering
 from mixed_motive.testing.seeding import check_seed
 from mixed_motive.testing.suite import check_env
 from mixed_motive.testing.symmetry import check_symmetry, symmetry_false_alarm_rate
+
+if TYPE_CHECKING:
+    from mixed_motive.testing import laws
 
 __all__ = [
     "CheckFailure",
@@ -33,5 +40,13 @@ __all__ = [
     "check_seed",
     "check_symmetry",
     "count_events",
+    "laws",
     "symmetry_false_alarm_rate",
 ]
+
+
+def __getattr__(name: str) -> ModuleType:
+    """The laws of our own games, imported when they are first asked for."""
+    if name == "laws":
+        return importlib.import_module(f"{__name__}.laws")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

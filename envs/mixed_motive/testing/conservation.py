@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from mixed_motive.testing.player import EnvFn, Player, Policy
 
-__all__ = ["Law", "Transition", "check_conservation", "transitions"]
+__all__ = ["Law", "Transition", "check_conservation", "require_laws", "transitions"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +55,12 @@ class Law:
     broken: Callable[[Transition], str | None]
     read_state: Callable[[Any], Any] | None = None
 
+    def __post_init__(self) -> None:
+        statement: object = self.statement
+        if not isinstance(statement, str) or not callable(self.broken):
+            found = f"Law({statement!r}, {self.broken!r})"
+            raise TypeError(f"{found}: expected the law in words, then a function: Law('coins stay', broken)")
+
 
 def check_conservation(
     env_fn: EnvFn,
@@ -77,17 +83,39 @@ def check_conservation(
 
     Raises:
         CheckFailure: At the first step that breaks it.
+        TypeError: If it is no `Law`, or its `broken` returns neither None nor a sentence.
     """
+    require_laws([law])
     steps = transitions(
         "conservation", env_fn, law.read_state, num_episodes, seed, max_steps=max_steps, policy=policy
     )
     for player, transition in steps:
-        wrong = law.broken(transition)
+        wrong: Any = law.broken(transition)
+        # A caller's function may give anything, and True is easily taken to mean that all is well.
+        if wrong is not None and not (isinstance(wrong, str) and wrong):
+            raise TypeError(
+                f"law {law.statement!r}: broken(step) returned {wrong!r}; expected None where a step keeps "
+                "it, otherwise a sentence: return None if kept else 'what is wrong with this step'"
+            )
         if wrong is not None:
             player.fail(
                 wrong,
                 law.statement,
                 "follow what the step takes and adds; an object may be taken twice, or overwritten",
+            )
+
+
+def require_laws(laws: Iterable[object]) -> None:
+    """Say which is no law.
+
+    Raises:
+        TypeError: If one is not.
+    """
+    for law in laws:
+        if not isinstance(law, Law):
+            name = getattr(law, "__name__", repr(law))
+            raise TypeError(
+                f"{name} is a {type(law).__name__}, expected a Law: Law('what holds, in words', {name})"
             )
 
 

@@ -6,7 +6,7 @@ Knows nothing of environments.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 __all__ = ["CheckFailure", "CheckReport", "Finding"]
 
@@ -61,7 +61,7 @@ class CheckFailure(AssertionError):
     def __str__(self) -> str:
         if len(self.findings) == 1:
             return str(self.findings[0])
-        return "\n".join([f"{len(self.findings)} findings", *(f"  - {finding}" for finding in self.findings)])
+        return "\n".join([_number_of(self.findings), *(f"  - {finding}" for finding in self.findings)])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,8 +86,12 @@ class CheckReport:
         return not self.findings
 
     def __str__(self) -> str:
-        lines = [f"{self.env}: {'no findings' if self.ok else f'{len(self.findings)} findings'}"]
+        lines = [f"{self.env}: {_number_of(self.findings)}"]
         lines += [f"  FAILED  {finding}" for finding in self.findings]
         lines += [f"  passed  {check}" for check in self.passed]
         lines += [f"  skipped {check}: {reason}" for check, reason in self.skipped.items()]
         return "\n".join(lines)
+
+
+def _number_of(findings: Sequence[Finding]) -> str:
+    return f"{len(findings) or 'no'} finding{'' if len(findings) == 1 else 's'}"

@@ -96,6 +96,13 @@ class Player:
                 "a pettingzoo.ParallelEnv",
                 "inherit from ParallelEnv; convert others with pettingzoo.utils.conversions.aec_to_parallel",
             )
+        if getattr(self.env, "possible_agents", None) is None:
+            self.fail(
+                "possible_agents is None",
+                "a list of all agents that can ever take part, before the first reset(); an environment that "
+                "makes up agents as it goes is outside what is checked",
+                "set self.possible_agents in __init__ if those agents can be listed",
+            )
 
     def reset(self, seed: int | None = None, same_actions: bool = False) -> Outcome:
         """Start an episode.

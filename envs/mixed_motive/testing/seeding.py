@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import random
 from typing import Any
 
@@ -13,6 +14,7 @@ from mixed_motive.testing.values import difference, snapshot
 __all__ = ["check_seed"]
 
 _OTHER_SEEDS = 4
+_MORE_EPISODES, _MORE_STEPS = 8, 50
 _Episode = list[dict[str, Any]]
 
 
@@ -28,8 +30,8 @@ def check_seed(
 
     Two environments with one seed and the same actions give the same observations, rewards, flags and infos
     in every step of every episode, also of those after a `reset` without a seed; so does one that has played
-    before, and one beside which another plays. Other seeds, and the episodes that follow, differ. The global
-    generators of NumPy and `random` are not used.
+    before (8 more episodes, of 50 steps at most), and one beside which another plays. Other seeds, and the
+    episodes that follow, differ. The global generators of NumPy and `random` are not used.
 
     Args:
         env_fn: Makes the environment.
@@ -55,6 +57,10 @@ def check_seed(
             "draw only from a generator that reset(seed) makes, and keep it at a reset() without a seed; "
             "do not depend on the order of a set",
         )
+    # What builds up from episode to episode shows late; these are cut short, as they may be at any time.
+    hasty = Player("seed", lambda: player.env, max_steps=min(max_steps, _MORE_STEPS), action_seed=seed + 1)
+    for _ in range(_MORE_EPISODES):
+        collections.deque(hasty.episode(), maxlen=0)
     again = Player("seed", lambda: player.env, max_steps=max_steps, action_seed=seed)
     _compare(
         again,
@@ -166,8 +172,8 @@ def _check_other_seeds(env_fn: EnvFn, seed: int, max_steps: int, deterministic: 
         player.fail(
             f"seeds {seed} to {seed + _OTHER_SEEDS} give the same episode under the same actions",
             "other random numbers from another seed",
-            "seed the generator with the seed that reset() is given; if nothing in the game is random, "
-            "say deterministic=True",
+            "declare it with deterministic=True if nothing in the game is random; otherwise seed the "
+            "generator with the seed that reset() is given",
         )
     elif all(difference(first, episode) is None for episode in later):
         player.fail(

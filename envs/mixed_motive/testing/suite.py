@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Sequence
 
 from mixed_motive.testing.api import check_api
-from mixed_motive.testing.conservation import Law, check_conservation
+from mixed_motive.testing.conservation import Law, check_conservation, require_laws
 from mixed_motive.testing.failure import CheckFailure, CheckReport, Finding
 from mixed_motive.testing.horizon import check_horizon
 from mixed_motive.testing.observations import check_aliasing, check_observations, check_rewards
@@ -54,7 +54,9 @@ def check_env(
 
     Raises:
         CheckFailure: With all findings, if there are any and `raising` is True.
+        TypeError: For what is no `Law`.
     """
+    require_laws(laws)
     findings: list[Finding] = []
     passed: list[str] = []
     skipped: dict[str, str] = {}
