@@ -16,13 +16,13 @@ from mixed_motive.buffers import StepBuffers, flat_obs
 from mixed_motive.checks import (
     action_problems,
     array_problems,
+    buffer_problems,
     counter_problems,
     read_gifts,
     read_indices,
     read_seed,
     read_state,
     refusal_problem,
-    refuse_unfit,
 )
 from mixed_motive.counters import BEGIN, PLAY, PLAY_ON, Counters
 from mixed_motive.encodings import Obs, encode, native_encoding
@@ -205,13 +205,8 @@ class BatchedGame(GameParts):
             raise GameError(f"{self.game_id}: step", ["called before reset. Call reset(seed=...) first."])
         if out is None:
             out = self._buffers
-        elif getattr(out, "layout", None) != self._buffers.layout:
-            refuse_unfit(self.game_id, out, self._buffers)
-        # The kernel has views of the observations, which stay writeable.
-        if (out is not self._buffers or self._derived) and not (
-            out.obs.flags.writeable and out.final_obs.flags.writeable
-        ):
-            refuse_unfit(self.game_id, out, self._buffers)
+        elif getattr(out, "layout", None) != self._buffers.layout or not out.are_writeable():
+            raise GameError(f"{self.game_id}: step", buffer_problems(out, self._buffers))
         try:
             given = np.asarray(actions)
         except ValueError as error:  # rows of different lengths
@@ -221,14 +216,8 @@ class BatchedGame(GameParts):
         self._actions[...] = given
         arrays = self._filled_arrays(out) if self._derived else out.arrays
         if self._crew is None:
-            try:
-                refused = self._kernel.step(*self._state, *arrays, self._task, *self._constants)
-            except Exception:  # numba tells in a page that an array was made read-only
-                refuse_unfit(self.game_id, out, self._buffers)
-                raise
+            refused = self._kernel.step(*self._state, *arrays, self._task, *self._constants)
         else:
-            if not all(array.flags.writeable for array in arrays):  # followers would write all the same
-                refuse_unfit(self.game_id, out, self._buffers)
             # The whole batch is checked before any part of it moves.
             refused = self._refusal_of(self._actions, len(self.action_names), self._registers)
             if refused == -1:

@@ -15,6 +15,7 @@ from mixed_motive.errors import GameError, shown
 __all__ = [
     "action_problems",
     "array_problems",
+    "buffer_problems",
     "counter_problems",
     "read_array",
     "read_gifts",
@@ -22,7 +23,6 @@ __all__ = [
     "read_seed",
     "read_state",
     "refusal_problem",
-    "refuse_unfit",
 ]
 
 
@@ -83,18 +83,8 @@ def read_gifts(what: str, gifts: npt.ArrayLike | None, num_agents: int) -> npt.N
     return amounts
 
 
-def refuse_unfit(game_id: str, found: object, expected: StepBuffers) -> None:
-    """Say why a step cannot write into these arrays, as they were made or as they are by now.
-
-    Raises:
-        GameError: If it cannot.
-    """
-    problems = _buffer_problems(found, expected)
-    if problems:
-        raise GameError(f"{game_id}: step", problems) from None
-
-
-def _buffer_problems(found: object, expected: StepBuffers) -> list[str]:
+def buffer_problems(found: object, expected: StepBuffers) -> list[str]:
+    """Why a step cannot write into these arrays, as they were made or as they are by now."""
     if not isinstance(found, StepBuffers):
         return [f"out={shown(found)} ({type(found).__name__}): expected StepBuffers, as from new_buffers()"]
     now, overlaps = found.read_layouts(), found.overlaps()

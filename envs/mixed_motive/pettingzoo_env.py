@@ -26,6 +26,7 @@ RenderMode = Literal["rgb_array", "ansi", "human"]
 
 _RENDER_MODES = get_args(RenderMode)
 _EnvT_co = TypeVar("_EnvT_co", covariant=True)
+_BOOLS = frozenset((bool, np.bool_))
 # What `make` takes and one copy that ends does not.
 _NOT_HERE = ("num_envs", "num_threads", "auto_reset")
 
@@ -167,6 +168,8 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
         joint = (
             [actions[a] for a in agents] if everybody else [actions.get(a, 0) for a in self.possible_agents]
         )
+        if not _BOOLS.isdisjoint(map(type, joint)):  # NumPy takes them for integers
+            raise GameError(f"{self.metadata['name']}: step", self._call_problems(actions))
         step = self.game.step([joint])
         obs: npt.NDArray[Any] = step.obs[0].copy()  # the game writes into the same arrays again
         rewards, terminations = step.rewards.tolist()[0], step.terminations.tolist()[0]
@@ -200,11 +203,19 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
         if not hasattr(actions, "keys"):
             return [f"actions are a {type(actions).__name__}, expected a dict with an action for each agent"]
         missing = [f"no action for {agent_id!r}" for agent_id in self.agents if agent_id not in actions]
-        return missing + [
-            f"action for {agent_id!r}, who is not in the game"
-            for agent_id in actions
-            if agent_id not in self.agents
-        ]
+        return (
+            missing
+            + [
+                f"action for {agent_id!r}, who is not in the game"
+                for agent_id in actions
+                if agent_id not in self.agents
+            ]
+            + [
+                f"action {action} of {agent_id!r} is a bool, expected an integer"
+                for agent_id, action in actions.items()
+                if type(action) in _BOOLS
+            ]
+        )
 
     def get_state(self) -> dict[str, npt.NDArray[Any]]:
         """The complete state, as `BatchedGame.get_state` tells it of one copy."""

@@ -228,3 +228,14 @@ def test_actions_that_are_no_dict_and_rows_that_are_no_array_are_refused():
         env.step([0, 0])
     with pytest.raises(GameError, match="actions are no array"):
         env.game.step([[0], [0, 0]])
+
+
+@pytest.mark.parametrize("action", [True, np.True_])
+def test_a_bool_is_no_action(action):
+    env = mixed_motive.parallel_env("ipd")
+    env.reset(seed=0)
+    before = env.get_state()
+    with pytest.raises(GameError, match="of 'agent_0' is a bool, expected an integer"):
+        env.step({"agent_0": action, "agent_1": 0})
+    for name, array in env.get_state().items():
+        np.testing.assert_array_equal(array, before[name])
