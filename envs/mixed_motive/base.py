@@ -205,8 +205,8 @@ class BatchedGame(GameParts):
             raise GameError(f"{self.game_id}: step", ["called before reset. Call reset(seed=...) first."])
         if out is None:
             out = self._buffers
-        elif getattr(out, "layout", None) != self._buffers.layout or not out.are_writeable():
-            raise GameError(f"{self.game_id}: step", buffer_problems(out, self._buffers))
+        elif getattr(out, "layout", None) != self._buffers.layout:
+            self._refuse_unfit(out)
         try:
             given = np.asarray(actions)
         except ValueError as error:  # rows of different lengths
@@ -216,8 +216,14 @@ class BatchedGame(GameParts):
         self._actions[...] = given
         arrays = self._filled_arrays(out) if self._derived else out.arrays
         if self._crew is None:
-            refused = self._kernel.step(*self._state, *arrays, self._task, *self._constants)
+            try:
+                refused = self._kernel.step(*self._state, *arrays, self._task, *self._constants)
+            except Exception:  # for an array that was made read-only since, numba's page on types
+                self._refuse_unfit(out)
+                raise
         else:
+            if not all(array.flags.writeable for array in arrays):  # threads would write all the same
+                self._refuse_unfit(out)
             # The whole batch is checked before any part of it moves.
             refused = self._refusal_of(self._actions, len(self.action_names), self._registers)
             if refused == -1:
@@ -383,6 +389,11 @@ class BatchedGame(GameParts):
         if type(env_index) is int and 0 <= env_index < self.num_envs:  # soon done
             return env_index
         return int(read_indices(f"{self.game_id}: {call}", [env_index], self.num_envs, distinct=True)[0])
+
+    def _refuse_unfit(self, out: StepBuffers) -> None:
+        problems = buffer_problems(out, self._buffers)
+        if problems:
+            raise GameError(f"{self.game_id}: step", problems) from None
 
     def _require_started(self, call: str) -> None:
         if not self._started:

@@ -62,10 +62,6 @@ class StepBuffers:
         """Layout of each array by now: one may have been made read-only since."""
         return [array_layout(getattr(self, name)) for name in FIELDS]
 
-    def are_writeable(self) -> bool:
-        """Whether no array was made read-only since."""
-        return all(getattr(self, name).flags.writeable for name in FIELDS)
-
     def overlaps(self) -> tuple[tuple[str, str], ...]:
         """Arrays whose memory overlaps: one step would write both results into it."""
         named = [(name, a) for name in FIELDS if isinstance(a := getattr(self, name), np.ndarray)]
