@@ -74,6 +74,7 @@ class BatchedGame(GameParts):
         obs: str,
         num_threads: int,
     ) -> None:
+        self._arguments = (game_id, preset, params, num_envs, first_env_index, auto_reset, obs, num_threads)
         self.game_id = game_id
         self.preset = preset
         self.params: GameParams = params
@@ -352,17 +353,7 @@ class BatchedGame(GameParts):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles and deep copies go on to the bit."""
-        arguments = (
-            self.game_id,
-            self.preset,
-            self.params,
-            self.num_envs,
-            self.first_env_index,
-            self.auto_reset,
-            self.obs_encoding,
-            self.num_threads,
-        )
-        return _rebuild, (type(self), arguments, self.get_state() if self._started else None)
+        return _rebuild, (type(self), self._arguments, self.get_state() if self._started else None)
 
     # Checks and arrays
 
