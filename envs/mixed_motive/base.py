@@ -74,7 +74,7 @@ class BatchedGame(GameParts):
         obs: str,
         num_threads: int,
     ) -> None:
-        self._arguments = (game_id, preset, params, num_envs, first_env_index, auto_reset, obs, num_threads)
+        self._arguments = (game_id, preset, params, num_envs, first_env_index)
         self.game_id = game_id
         self.preset = preset
         self.params: GameParams = params
@@ -82,7 +82,6 @@ class BatchedGame(GameParts):
         self.num_envs = num_envs
         self.first_env_index = first_env_index
         self.auto_reset = auto_reset
-        self._task = PLAY_ON if auto_reset else PLAY
         self.obs_encoding = obs
         self._native = native_encoding(obs)
         self._derived = obs in ("float32", "rgb")
@@ -217,8 +216,9 @@ class BatchedGame(GameParts):
         self._actions[...] = given
         arrays = self._filled_arrays(out) if self._derived else out.arrays
         if self._crew is None:
+            task = PLAY_ON if self.auto_reset else PLAY
             try:
-                refused = self._kernel.step(*self._state, *arrays, self._task, *self._constants)
+                refused = self._kernel.step(*self._state, *arrays, task, *self._constants)
             except Exception:  # for an array that was made read-only since, numba's page on types
                 self._refuse_unfit(out)
                 raise
@@ -353,14 +353,16 @@ class BatchedGame(GameParts):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles and deep copies go on to the bit."""
-        return _rebuild, (type(self), self._arguments, self.get_state() if self._started else None)
+        arguments = (*self._arguments, self.auto_reset, self.obs_encoding, self.num_threads)
+        return _rebuild, (type(self), arguments, self.get_state() if self._started else None)
 
     # Checks and arrays
 
     def _new_crew(self) -> Crew:
         from mixed_motive.threads import Crew
 
-        return Crew(self._kernel, self.num_threads, self._state, (self._task, *self._constants))
+        task = PLAY_ON if self.auto_reset else PLAY
+        return Crew(self._kernel, self.num_threads, self._state, (task, *self._constants))
 
     def _filled_arrays(self, out: StepBuffers) -> tuple[npt.NDArray[Any], ...]:
         """What the kernel fills for these results."""

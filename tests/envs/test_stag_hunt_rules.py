@@ -215,7 +215,7 @@ def test_without_auto_reset_an_episode_that_all_have_left_must_be_reset():
     np.testing.assert_array_equal(step.obs, game.observe())
     ended = game.get_state()
     assert ended["ended"].tolist() == [False, True]
-    with pytest.raises(GameError, match=r"copy 1 has ended.*Call reset\(\)"):
+    with pytest.raises(GameError, match=r"copy 1 has ended.*reset\(env_indices=\[1\]\)"):
         act(game, STAY, STAY)
     game.reset()
     act(game, STAY, STAY)

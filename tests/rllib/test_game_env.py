@@ -166,7 +166,7 @@ def test_a_step_before_the_first_episode_or_after_the_end_says_what_to_call(game
     env.reset(seed=0)
     env.step(actions)
     for late, says in ((actions, "no episode is under way"), ({}, "the episode of copy 0 has ended")):
-        with pytest.raises(mixed_motive.GameError, match=rf"{says}.*Call reset\(\) first"):
+        with pytest.raises(mixed_motive.GameError, match=rf"{says}.*reset\(\)"):
             env.step(late)
 
 
