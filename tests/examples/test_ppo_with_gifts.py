@@ -9,7 +9,7 @@ import pytest
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ppo_with_gifts.py"
 
 
-@pytest.mark.parametrize("options", [[], ["--selfish"]])
+@pytest.mark.parametrize("options", [[], pytest.param(["--selfish"], marks=pytest.mark.learning)])
 def test_ppo_with_gifts_trains_and_gives_and_without_them_keeps_everything(options):
     command = [sys.executable, str(EXAMPLE), "--iterations", "2", *options]
     run = subprocess.run(command, capture_output=True, text=True, check=True)

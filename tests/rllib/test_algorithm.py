@@ -86,7 +86,8 @@ def test_rllibs_own_evaluation_works():
     algorithm.stop()
 
 
-@pytest.mark.parametrize("runners", [0, 2])
+# With remote runners half a minute of processes that start.
+@pytest.mark.parametrize("runners", [0, pytest.param(2, marks=pytest.mark.learning)])
 def test_a_restored_run_goes_on_exactly(tmp_path, runners):
     algorithm = small(runners=runners, use_lstm=runners == 0, lstm_size=8).build_algo()
     algorithm.train()
@@ -143,6 +144,7 @@ def test_sight_is_refused_where_no_observation_tells_of_it(env, reason):
         config.build_algo()
 
 
+@pytest.mark.learning  # half a minute of remote env runners that start
 def test_agents_with_one_set_of_parameters_still_share_it_after_a_restore_and_more_training(tmp_path):
     algorithm = small(LASESharedConfig, runners=2).build_algo()
     algorithm.train()

@@ -42,7 +42,8 @@ def test_an_algorithm_in_every_seat_learns_to_the_bit_what_it_learns_alone(algo)
         each.stop()
 
 
-@pytest.mark.parametrize("runners", [0, 2])
+# With remote runners half a minute of processes that start.
+@pytest.mark.parametrize("runners", [0, pytest.param(2, marks=pytest.mark.learning)])
 def test_a_restored_population_goes_on_exactly(tmp_path, runners):
     seats = {"agent_0": "lase", "agent_2": "random", "agent_1": "a2c", "agent_3": "cooperator"}
     options = {"switches": ["200:2=defector", "360:3=leave"], "shuffle_seats": runners == 0}

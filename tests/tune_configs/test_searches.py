@@ -164,6 +164,7 @@ def test_a_search_that_another_process_plays_is_left_to_it(
     lock.release()
 
 
+@pytest.mark.learning  # a minute: a search is killed, goes on and is compared with a whole one
 def test_a_search_that_was_killed_goes_on_and_no_trial_is_lost_or_doubled(
     capsys: Capture, tmp_path: Path
 ) -> None:
