@@ -22,7 +22,7 @@ __all__ = ["Crew"]
 
 _Arrays = tuple[npt.NDArray[Any], ...]
 # Chunks for each thread, at most: many even out threads that are late, but each costs about a microsecond.
-_CHUNKS_EACH = 4
+_CHUNKS_EACH = 8
 # Seconds that the leader leaves its core to others once it has spun for them in vain.
 _NAP = 5e-5
 
