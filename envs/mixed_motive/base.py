@@ -214,7 +214,7 @@ class BatchedGame(GameParts):
         if given.shape != self._actions.shape or given.dtype.kind not in "iu":
             raise GameError(f"{self.game_id}: step", action_problems(given, self._actions.shape))
         self._actions[...] = given
-        arrays = self._filled_arrays(out) if self._derived else out.arrays
+        arrays = self._filled_arrays(out)
         if self._crew is None:
             task = PLAY_ON if self.auto_reset else PLAY
             try:

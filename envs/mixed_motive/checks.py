@@ -13,6 +13,7 @@ from mixed_motive.buffers import FIELDS, StepBuffers
 from mixed_motive.errors import GameError, shown
 
 __all__ = [
+    "BOOLS",
     "action_problems",
     "array_problems",
     "buffer_problems",
@@ -24,6 +25,9 @@ __all__ = [
     "read_state",
     "refusal_problem",
 ]
+
+#: Types that NumPy takes for 0 and 1 in a list where other actions are integers.
+BOOLS = frozenset((bool, np.bool_))
 
 
 def read_seed(game_id: str, seed: int | None) -> int:

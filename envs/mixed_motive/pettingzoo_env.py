@@ -16,6 +16,7 @@ from pettingzoo import AECEnv, ParallelEnv
 from pettingzoo.utils.conversions import parallel_to_aec
 from pettingzoo.utils.wrappers import AssertOutOfBoundsWrapper
 
+from mixed_motive.checks import BOOLS
 from mixed_motive.errors import GameError, shown
 from mixed_motive.params import expected_values, max_cycles_problems, under_its_name
 from mixed_motive.registry import GAMES, check_make, make
@@ -26,7 +27,6 @@ RenderMode = Literal["rgb_array", "ansi", "human"]
 
 _RENDER_MODES = get_args(RenderMode)
 _EnvT_co = TypeVar("_EnvT_co", covariant=True)
-_BOOLS = frozenset((bool, np.bool_))
 # What `make` takes and one copy that ends does not.
 _NOT_HERE = ("num_envs", "num_threads", "auto_reset")
 
@@ -168,7 +168,7 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
         joint = (
             [actions[a] for a in agents] if everybody else [actions.get(a, 0) for a in self.possible_agents]
         )
-        if not _BOOLS.isdisjoint(map(type, joint)):  # NumPy takes them for integers
+        if not BOOLS.isdisjoint(map(type, joint)):
             raise GameError(f"{self.metadata['name']}: step", self._call_problems(actions))
         step = self.game.step([joint])
         obs: npt.NDArray[Any] = step.obs[0].copy()  # the game writes into the same arrays again
@@ -213,7 +213,7 @@ class MixedMotiveParallelEnv(ParallelEnv):  # type: ignore[misc]  # PettingZoo s
             + [
                 f"action {action} of {agent_id!r} is a bool, expected an integer"
                 for agent_id, action in actions.items()
-                if type(action) in _BOOLS
+                if type(action) in BOOLS
             ]
         )
 

@@ -16,15 +16,13 @@ from ray.tune import registry
 from ray.tune.registry import ENV_CREATOR
 
 import mixed_motive
+from mixed_motive.checks import BOOLS
 from rllib_lase.environments import is_import_path, load_env_fn
 from rllib_lase.rllib.game_copies import GameCopies
 from rllib_lase.rllib.joint_env import JointEnv
 from rllib_lase.rllib.multi_agent_copies import MultiAgentEnvCopies
 from rllib_lase.rllib.parallel_env import make_multi_agent_env
 from rllib_lase.settings import suggestion
-
-# NumPy takes them for 0 and 1 where other actions are integers.
-_BOOLS = frozenset((bool, np.bool_))
 
 EnvLike = str | type[MultiAgentEnv] | Callable[[EnvContext], Any]
 
@@ -91,7 +89,7 @@ class GameEnv(MultiAgentEnv):
         """
         # Those who have left do nothing.
         joint = [action_dict.get(agent_id, 0) for agent_id in self._positions]
-        if action_dict.keys() != set(self.agents) or not _BOOLS.isdisjoint(map(type, joint)):
+        if action_dict.keys() != set(self.agents) or not BOOLS.isdisjoint(map(type, joint)):
             raise mixed_motive.GameError(f"{self.game.game_id}: step", self._call_problems(action_dict))
         acted = {agent_id: i for agent_id, i in self._positions.items() if agent_id in action_dict}
         step = self.game.step([joint])
@@ -120,7 +118,7 @@ class GameEnv(MultiAgentEnv):
         return [
             f"action {action} of {agent_id} is a bool, expected an integer"
             for agent_id, action in action_dict.items()
-            if type(action) in _BOOLS
+            if type(action) in BOOLS
         ]
 
     def render(self) -> NDArray[np.uint8]:

@@ -14,6 +14,14 @@ RULE_SETS = [(game_id, preset) for game_id in mixed_motive.GAMES for preset in f
 CROWDED_HUNT = {"height": 2, "width": 3, "view_radius": 1, "num_stags": 2, "num_hares": 4}
 
 
+def assert_unchanged(game, before, env_indices=None):
+    """Some copies of a game, by default all, are in the same state as before."""
+    now = game.get_state(env_indices)
+    assert now.keys() == before.keys()
+    for name, array in now.items():
+        np.testing.assert_array_equal(array, before[name], err_msg=name)
+
+
 def scene(game_id, positions, objects=(), num_envs=1, seed=0, step=0, **params):
     """A game with agents and objects on given cells, the same in every copy.
 

@@ -8,6 +8,7 @@ import pytest
 
 import mixed_motive
 from mixed_motive import GameError, StepBuffers, make
+from tests.envs.scenes import assert_unchanged
 
 FIELDS = [field.name for field in dataclasses.fields(StepBuffers) if field.init]
 
@@ -21,11 +22,6 @@ def started(**arguments):
 
 def stay(game):
     return np.zeros((game.num_envs, game.num_agents), int)
-
-
-def assert_unchanged(game, before):
-    for name, array in game.get_state().items():
-        np.testing.assert_array_equal(array, before[name])
 
 
 @pytest.mark.parametrize("out", [3, {}, (), "out"])

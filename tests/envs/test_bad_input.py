@@ -9,7 +9,7 @@ import pytest
 
 import mixed_motive
 from mixed_motive import GameError, check_params, make
-from tests.envs.scenes import RULE_SETS, random_actions
+from tests.envs.scenes import RULE_SETS, assert_unchanged, random_actions
 
 
 @pytest.mark.parametrize(
@@ -132,11 +132,6 @@ def game():
     for actions in random_actions(game, 10):
         game.step(actions)
     return game
-
-
-def assert_unchanged(game, before):
-    for name, array in game.get_state().items():
-        np.testing.assert_array_equal(array, before[name])
 
 
 @pytest.mark.parametrize("call", ["step", "observe", "get_state", "render", "ansi"])

@@ -18,6 +18,7 @@ from mixed_motive.testing import (
     check_symmetry,
 )
 from mixed_motive.testing.laws import LAWS, laws_of
+from tests.envs.scenes import RULE_SETS
 
 PRESETS = [(game_id, preset) for game_id, spec in mixed_motive.GAMES.items() for preset in spec.presets]
 # Whose rules say that nothing is random, nor where anybody starts.
@@ -147,15 +148,9 @@ def test_a_game_that_miscounts_or_pays_wrongly_breaks_a_law(game_id):
     assert re.search(says, str(caught.value))
 
 
-RULE_SETS = {
-    spec.classes[type(params)]: (game_id, preset)
-    for game_id, preset in reversed(PRESETS)
-    for spec in [mixed_motive.GAMES[game_id]]
-    for params in [spec.presets[preset]]
-}
 EVERY_LAW = [
     (game_id, preset, k)
-    for game_id, preset in RULE_SETS.values()
+    for game_id, preset in RULE_SETS
     for k in range(len(laws_of(params_of(game_id, preset))))
 ]
 
